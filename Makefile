@@ -1,0 +1,43 @@
+# Two commands do everything: `make serve` runs the gateway, `make test` runs all tests.
+# Python ≥ 3.11 (with venv) is enough; uv is used where it is there.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(shell command -v uv 2>/dev/null)
+ATLAS  := packages/gapura-atlas
+
+ifdef UV
+  MAKE_VENV := uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+  PIP := uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+else
+  MAKE_VENV := $(PYTHON) -m venv $(VENV)
+  PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+endif
+
+.PHONY: serve install test check lint types clean
+serve: install
+	@exec $(BIN)/gapura serve $(ARGS)
+
+install: $(VENV)/.installed
+test: $(VENV)/.tools
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types
+lint: $(VENV)/.tools
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+types: $(VENV)/.tools
+	$(BIN)/mypy
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(ATLAS)/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gapura needs Python 3.11 or newer; set PYTHON=python3.11")'
+	$(MAKE_VENV)
+	$(PIP) --editable ./$(ATLAS) --editable .
+	@touch $@
+
+$(VENV)/.tools: $(VENV)/.installed tests/requirements.txt
+	$(PIP) --requirement tests/requirements.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,56 @@
+"""Who calls: what the directory knows of a key and of the account behind it."""
+
+from typing import Literal
+
+import msgspec
+
+Status = Literal["active", "warned", "suspended"]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A customer of the operator.  `id` is ours (`acc_…`), `external_id` the operator's own; one `organisation`
+    (tenant) may have several.  Limits: 0 is none.  `budget` is the number of tokens granted in all, -1 none set.
+    `data_may_go_to`: territories in which the account's data may be processed, empty for anywhere."""
+
+    id: str
+    external_id: str
+    organisation: str
+    name: str = ""
+    status: Status = "active"
+    language: str = ""
+    zone: str = ""
+    declared_territory: str = ""
+    ownership: str = ""
+    contacts: dict[str, str] = {}
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    budget: int = -1
+    data_may_go_to: tuple[str, ...] = ()
+    created_at: int = 0
+
+
+class Key(msgspec.Struct, frozen=True):
+    """An API key without its secret.  `prefix` is the public start of the key, for people to recognise it.
+    Scopes: empty is everything the account may.  `expires_at` 0: never (UTC microseconds)."""
+
+    id: str
+    account_id: str
+    prefix: str
+    name: str = ""
+    expires_at: int = 0
+    revoked: bool = False
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    cidrs: tuple[str, ...] = ()
+    may_assert_origin: bool = False
+    strict: bool = False
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    created_at: int = 0
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A known key and its account, as one request sees them."""
+
+    key: Key
+    account: Account

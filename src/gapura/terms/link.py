@@ -1,0 +1,108 @@
+"""What a gate and the keeper tell each other over their Unix socket.  Each frame is one of these, msgpack-encoded.
+
+`VERSION` is checked in the first exchange; a gate of another version is refused with a reason.
+"""
+
+import msgspec
+
+from gapura.terms.caller import Account, Key
+
+VERSION = 1
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """A gate introduces itself.  `purses` is what it still holds (after the keeper was away)."""
+
+    version: int
+    incarnation: str
+    gate: int
+    pid: int
+    purses: dict[str, int] = {}
+
+
+class Ask(msgspec.Struct, frozen=True, tag="ask"):
+    """A gate wants to spend from a purse and its slice does not cover it.
+
+    Purses: `tok:<account>` the token budget, `rpm:<key or account>` and `tpm:<key or account>` a minute's limits.
+    `want` is the least that helps, `limit` the limit a minute (0 for budgets).
+    """
+
+    n: int
+    purse: str
+    want: int
+    limit: int = 0
+
+
+class GiveBack(msgspec.Struct, frozen=True, tag="back"):
+    """A gate returns what it does not need (on drain, or when asked to by Recall)."""
+
+    purse: str
+    amount: int
+
+
+class Report(msgspec.Struct, frozen=True, tag="report"):
+    """Once a second: a gate's counters for /metrics, and the targets whose circuit is open until when."""
+
+    counters: dict[str, float]
+    open_circuits: dict[str, int]
+    lag: int = 0
+
+
+class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
+    """The whole state: `rulebook` is an encoded Rulebook, `directory` the path of the mapped file at `seq`."""
+
+    rulebook: bytes
+    directory: str
+    seq: int
+    at: int
+
+
+class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
+    reason: str
+
+
+class NewRules(msgspec.Struct, frozen=True, tag="rules"):
+    rulebook: bytes
+
+
+class NewDirectory(msgspec.Struct, frozen=True, tag="directory"):
+    """The file was written anew: map it, and forget the deltas up to `seq`."""
+
+    directory: str
+    seq: int
+
+
+class Delta(msgspec.Struct, frozen=True, tag="delta"):
+    """Keys (by the hex of their keyed hash) and accounts that changed since the file was written."""
+
+    seq: int
+    keys: dict[str, Key] = {}
+    accounts: dict[str, Account] = {}
+
+
+class Grant(msgspec.Struct, frozen=True, tag="grant"):
+    """The answer to Ask `n`: `amount` to spend before `until` (UTC microseconds, 0: no end).  0 means: nothing
+    left; for a minute's limit `retry_after` says when there will be."""
+
+    n: int
+    purse: str
+    amount: int
+    until: int = 0
+    retry_after: float = 0.0
+
+
+class Recall(msgspec.Struct, frozen=True, tag="recall"):
+    """Somebody else needs it: give back what is not held."""
+
+    purse: str
+
+
+class Tick(msgspec.Struct, frozen=True, tag="tick"):
+    """Once a second: the snapshot is still good at `at`.  Also what other gates know of targets' circuits."""
+
+    at: int
+    open_circuits: dict[str, int] = {}
+
+
+FromGate = Hello | Ask | GiveBack | Report
+FromKeeper = Welcome | Refuse | NewRules | NewDirectory | Delta | Grant | Recall | Tick

@@ -1,0 +1,44 @@
+"""Where somebody is, how we know, and how sure we are.  Territories are ISO 3166-1 alpha-2 codes and `XK`."""
+
+from typing import Literal
+
+import msgspec
+
+Certainty = Literal["certain", "uncertain", "unknown", "absent"]
+"""certain: a territory, and nothing speaks against it · uncertain: sources disagree, or answer with a pseudo-code
+such as EU or AP · unknown: a public address that no source knows · absent: no usable address and no site territory."""
+
+Derivation = Literal["asserted-territory", "asserted-address", "forwarded", "peer", "site", "none"]
+
+
+class SourceAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """What one source of place data said: `code` as it stands there, `as_of` is the data's own date."""
+
+    source: str
+    code: str
+    as_of: str
+
+
+class Located(msgspec.Struct, frozen=True):
+    """An address, looked up: `kind` is public, private or malformed."""
+
+    territory: str
+    certainty: Certainty
+    kind: Literal["public", "private", "malformed"] = "public"
+    answers: tuple[SourceAnswer, ...] = ()
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a request comes from: the place that policies judge, with its evidence.
+
+    `territory` is "" unless `certainty` is certain or uncertain.  `address` is the one that was judged, "" where a
+    territory was asserted; `peer` is the other end of the socket; `skipped` are the trusted proxies passed over.
+    """
+
+    territory: str
+    certainty: Certainty
+    derivation: Derivation
+    address: str = ""
+    peer: str = ""
+    skipped: tuple[str, ...] = ()
+    answers: tuple[SourceAnswer, ...] = ()

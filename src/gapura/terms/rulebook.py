@@ -1,0 +1,139 @@
+"""What shall be: policies, routes, and the providers that they name.  Small, versioned, swapped whole.
+
+A *pack* is a coverage table (what a provider's own list says of each territory), not rules.  A *policy* applies a
+pack to the targets that it guards, with phases, rules and exceptions.  A *route* lists the targets of a model name.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Effect = Literal["allow", "warn", "review", "block"]
+"""review: served, marked and queued.  Strictness rises from allow to block."""
+
+STRICTNESS: tuple[Effect, ...] = ("allow", "warn", "review", "block")
+
+Coverage = Literal["supported", "partial", "not_listed"]
+
+
+class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A provider's list, dated and sourced.  `guards` are provider names; `hosts` narrows that to endpoints whose
+    host is one of them (empty: every host), since one vendor may run two sites under different terms.
+
+    `supported` and `partial` list territories.  A pack of `kind` deny lists what is excluded in `excluded` and
+    covers the rest.
+    """
+
+    name: str
+    as_of: str
+    source: str
+    guards: tuple[str, ...]
+    kind: Literal["allow", "deny"] = "allow"
+    hosts: tuple[str, ...] = ()
+    supported: frozenset[str] = frozenset()
+    partial: dict[str, str] = {}
+    excluded: frozenset[str] = frozenset()
+    note: str = ""
+
+    def coverage(self, territory: str) -> Coverage:
+        if territory in self.partial:
+            return "partial"
+        listed = territory in self.supported if self.kind == "allow" else territory not in self.excluded
+        return "supported" if listed else "not_listed"
+
+
+class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """From `starts` on, territories that the pack does not cover get `effect`.  Half-open, UTC microseconds."""
+
+    effect: Effect
+    starts: int
+    zone: str = "UTC"
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Applies where every condition that it states holds: empty sets hold for all.  `starts` ≤ now < `ends`."""
+
+    id: str
+    effect: Effect
+    territories: frozenset[str] = frozenset()
+    accounts: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ()
+    starts: int = 0
+    ends: int = 0
+    note: str = ""
+
+
+class Exemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Lifts one policy for one account (by external id) until `ends` (0: no end)."""
+
+    account: str
+    reason: str
+    owner: str = ""
+    ends: int = 0
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One pack, applied.  Without phases the pack's gaps are blocked at once."""
+
+    name: str
+    pack: Pack
+    phases: tuple[Phase, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    exceptions: tuple[Exemption, ...] = ()
+    on_unknown: Literal["warn", "deny"] = "deny"
+    on_disagreement: Literal["warn", "deny"] = "warn"
+    on_partial: Literal["allow", "warn", "review"] = "review"
+
+
+class Target(msgspec.Struct, frozen=True, order=True):
+    """`provider/model`, with its share of the traffic (0: only when those before it may not or cannot serve)."""
+
+    provider: str
+    model: str
+    weight: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model name stands for: targets in the order of preference.
+
+    `accepts` names the lost fields that this route puts up with.  `data_may_go_to`: territories of processing,
+    empty for anywhere.
+    """
+
+    model: str
+    targets: tuple[Target, ...]
+    strict: bool = False
+    failover: Literal["same-jurisdiction", "anywhere"] = "same-jurisdiction"
+    accepts: frozenset[str] = frozenset()
+    data_may_go_to: tuple[str, ...] = ()
+    connect_s: Seconds = 5.0
+    first_byte_s: Seconds = 600.0
+    first_token_s: Seconds = 60.0
+    idle_s: Seconds = 60.0
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider is reached.  Its key is not here: a rulebook may be shown to anybody with a role."""
+
+    provider: str
+    base_url: str
+    processing_territory: str
+
+
+class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything above, as one version.  `version` is the hash of the content: the same rules, the same version."""
+
+    version: str
+    endpoints: tuple[Endpoint, ...]
+    routes: dict[str, Route]
+    policies: tuple[Policy, ...] = ()
+    site_territory: str = ""
+    egress_territory: str = ""
+    sandbox: bool = False

@@ -1,0 +1,30 @@
+"""What was decided, and why: for each candidate target one verdict."""
+
+import msgspec
+
+from gapura.terms.rulebook import Effect, Target
+
+
+class Verdict(msgspec.Struct, frozen=True, array_like=True):
+    """May this target serve this origin?  `policy` and `rule` name what decided ("" for: nothing guards it);
+    `because` is a sentence; `certain`: False where it rests on `on_unknown` or `on_disagreement`."""
+
+    target: str
+    effect: Effect
+    policy: str
+    rule: str
+    because: str
+    certain: bool = True
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """`id` is opaque (`dec_…`) and stands in the record; `effect` is that of the target that was chosen, or block.
+
+    `open_to` are the targets that may serve, those that certainly may before the others.
+    """
+
+    id: str
+    policy_version: str
+    effect: Effect
+    verdicts: tuple[Verdict, ...]
+    open_to: tuple[Target, ...]
