@@ -12,6 +12,7 @@ FLOORS = [
     {"terms"},
     {"wire"},
     {"atlas", "providers", "store"},
+    {"rulebook"},
     {"request"},
     {"gate", "keeper", "console", "sandbox"},
     {"app"},
