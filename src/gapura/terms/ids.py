@@ -1,7 +1,7 @@
 """Typed identifiers: a prefix that says what it names, and a UUIDv7 (RFC 9562), so that ids sort by time.
 
-    >>> new("req", 1_720_483_200_000_000).startswith("req_0190945fdc007")
-    True
+>>> new("req", 1_720_483_200_000_000).startswith("req_019094ca3c007")
+True
 """
 
 import os

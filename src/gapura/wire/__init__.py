@@ -1,0 +1,1 @@
+"""Bytes ↔ terms, without I/O."""
