@@ -7,7 +7,8 @@ store, in the *rulebook* (what shall be) and the *record* (what was).
 
 Floors, from the ground up; a module imports from lower floors or from its own package:
 
-    errors clock settings < terms < wire < atlas providers store < rulebook < request < gate keeper console sandbox < app < cli
+    errors clock settings < terms < wire < atlas providers store < rulebook
+        < request < gate keeper console sandbox < app < cli
 """
 
 __version__ = "0.1.0"

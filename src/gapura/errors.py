@@ -44,7 +44,9 @@ class GapuraError(Exception):
 class Refused(GapuraError):
     """The request cannot be served as it is; sending it again will not help."""
 
-    status, kind, code = 400, "invalid_request_error", None
+    status = 400
+    kind = "invalid_request_error"
+    code: str | None = None
 
 
 class BadRequest(Refused):
@@ -54,13 +56,15 @@ class BadRequest(Refused):
 class UnknownKey(Refused):
     """No key, or one that does not exist, has expired or was revoked."""
 
-    status, code = 401, "invalid_api_key"
+    status = 401
+    code = "invalid_api_key"
 
 
 class Forbidden(Refused):
     """The key's scope or the account's state does not allow it."""
 
-    status, code = 403, "permission_denied"
+    status = 403
+    code = "permission_denied"
 
 
 class RegionBlocked(Refused):
@@ -69,7 +73,9 @@ class RegionBlocked(Refused):
     Status, code, message and type are OpenAI's own, so that applications which handle its refusal handle ours.
     """
 
-    status, kind, code = 403, "request_forbidden", "unsupported_country_region_territory"
+    status = 403
+    kind = "request_forbidden"
+    code = "unsupported_country_region_territory"
     should_retry = False
 
     def __init__(self, message: str = "Country, region, or territory not supported") -> None:
@@ -79,19 +85,23 @@ class RegionBlocked(Refused):
 class NotFound(Refused):
     """No such endpoint, model or object."""
 
-    status, code = 404, "not_found"
+    status = 404
+    code = "not_found"
 
 
 class TooLarge(Refused):
     """The request exceeds a stated limit."""
 
-    status, code = 413, "request_too_large"
+    status = 413
+    code = "request_too_large"
 
 
 class LimitReached(Refused):
     """A rate limit (`kind` is what ran out, as with OpenAI: requests or tokens) or a spent budget."""
 
-    status, kind, code = 429, "requests", "rate_limit_exceeded"
+    status = 429
+    kind = "requests"
+    code = "rate_limit_exceeded"
 
     def __init__(self, message: str, *, kind: str = "requests", retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
@@ -101,7 +111,8 @@ class LimitReached(Refused):
 class QuotaSpent(LimitReached):
     """The budget is used up: waiting does not help, so SDKs are told not to retry."""
 
-    kind, code = "insufficient_quota", "insufficient_quota"
+    kind = "insufficient_quota"
+    code = "insufficient_quota"
     should_retry = False
 
     def __init__(self, message: str) -> None:
@@ -111,7 +122,8 @@ class QuotaSpent(LimitReached):
 class Unready(GapuraError):
     """This gateway cannot serve it for now: stale rules, a full journal, no keeper for a limited account."""
 
-    status, code = 503, "gateway_unready"
+    status = 503
+    code = "gateway_unready"
 
 
 class UpstreamFailed(GapuraError):
@@ -120,7 +132,8 @@ class UpstreamFailed(GapuraError):
     `advance`: whether another target may be tried.  `trips`: whether it speaks against the target's health.
     """
 
-    status, kind, code = 502, "server_error", "upstream_failed"
+    status = 502
+    code = "upstream_failed"
 
     def __init__(  # noqa: PLR0913 - the fields of one error object
         self,
