@@ -1,0 +1,86 @@
+"""The connections to one host: kept alive, the one used last used first, so that those not needed grow old and go."""
+
+import asyncio
+import ssl
+from collections import deque
+
+from gapura.errors import UpstreamFailed
+from gapura.providers.connection import Connection, timed_out, unreachable
+
+
+class Pool:
+    """`idle_s` and `most_idle` bound what is kept, `most_open` what there is at all.  `tls` None: in the clear."""
+
+    def __init__(
+        self, host: str, port: int, tls: ssl.SSLContext | None, *, idle_s: float, most_idle: int, most_open: int
+    ) -> None:
+        self._host, self._port, self._tls = host, port, tls
+        self._idle_s, self._most_idle, self._most_open = idle_s, most_idle, most_open
+        self._loop = asyncio.get_running_loop()
+        self._idle: deque[Connection] = deque()
+        self._open: set[Connection] = set()
+        self._connecting = 0
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def take(self) -> Connection | None:
+        """A connection that has served before and is alive as far as we can know."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable():
+                return connection
+        return None
+
+    async def connect(self, connect_s: float) -> Connection:
+        """A fresh one.  Raises UpstreamFailed: 504 when it takes longer, 502 when it cannot be."""
+        if len(self._open) + self._connecting >= self._most_open:
+            raise UpstreamFailed(
+                f"The provider is being asked over {self._most_open} connections already.",
+                status=503,
+                code="upstream_saturated",
+                trips=False,
+            )
+        self._connecting += 1
+        try:
+            async with asyncio.timeout(connect_s):
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._loop, self._open), self._host, self._port, ssl=self._tls
+                )
+        except TimeoutError:
+            raise timed_out(f"could not be connected to within {connect_s:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise unreachable(f"its certificate is not good: {error.verify_message}") from error
+        except (OSError, UnicodeError) as error:
+            raise unreachable(getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
+        finally:
+            self._connecting -= 1
+        return connection
+
+    def put(self, connection: Connection) -> None:
+        """Keep it for the next request if its answer has come whole, else drop it."""
+        if not connection.reusable():
+            connection.drop()
+            return
+        connection.since = self._loop.time()
+        self._idle.append(connection)
+        if len(self._idle) > self._most_idle:
+            self._idle.popleft().drop()
+        if self._sweep is None:
+            self._sweep = self._loop.call_at(connection.since + self._idle_s, self._expire)
+
+    async def close(self) -> None:
+        """Drop all, those in use too, and wait until they are gone."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        while self._open:
+            for connection in self._open:
+                connection.drop()
+            await asyncio.sleep(0)
+
+    def _expire(self) -> None:
+        # The deque is sorted by age: what is used goes in and out at the right.
+        self._sweep = None
+        now = self._loop.time()
+        while self._idle and (due := self._idle[0].since + self._idle_s) <= now:
+            self._idle.popleft().drop()
+        if self._idle:
+            self._sweep = self._loop.call_at(due, self._expire)
