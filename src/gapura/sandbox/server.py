@@ -1,0 +1,67 @@
+"""The sandbox as one server: four vendors under the paths of their real hosts, and what they saw."""
+
+import asyncio
+import socket
+
+from gapura.clock import Clock, system_clock
+from gapura.sandbox.bigmodel import BigModel
+from gapura.sandbox.dashscope import DashScope
+from gapura.sandbox.edge import Answer, Connection, Seen
+from gapura.sandbox.native import Native
+from gapura.sandbox.openai import OpenAI
+from gapura.sandbox.qianfan import Qianfan
+from gapura.sandbox.shape import Call, Reply, whole
+from gapura.sandbox.vendor import Vendor
+
+PROVIDERS: tuple[type[Vendor], ...] = (OpenAI, DashScope, Qianfan, BigModel)
+
+
+class Sandbox:
+    """A protocol factory: `loop.create_server(Sandbox(), …)`.  Deterministic but for the expiry of Zhipu tokens,
+    which `clock` decides."""
+
+    def __init__(self, clock: Clock = system_clock) -> None:
+        self.vendors: tuple[Vendor, ...] = (OpenAI(), DashScope(), Native(), Qianfan(), BigModel(clock))
+        self.seen = {vendor.name: Seen() for vendor in self.vendors}
+        self.connections: set[Connection] = set()
+
+    def __call__(self) -> Connection:
+        return Connection(self.answer, self.connections)
+
+    def answer(self, call: Call) -> Answer:
+        for vendor in self.vendors:
+            if call.path.startswith(vendor.prefix):
+                reply = vendor.answer(call._replace(path=call.path.removeprefix(vendor.prefix)))
+                return Answer(reply, self.seen[vendor.name])
+        return Answer(self._own(call), Seen())
+
+    def _own(self, call: Call) -> Reply:
+        if (call.method, call.path) == ("GET", "/sandbox/seen"):
+            return whole({"vendors": self.seen, "connections": len(self.connections)})
+        return whole({"error": "not a path of the sandbox", "vendors": [v.prefix for v in self.vendors]}, status=404)
+
+
+def create_sandbox(clock: Clock = system_clock) -> Sandbox:
+    return Sandbox(clock)
+
+
+async def run(sock: socket.socket, sandbox: Sandbox | None = None) -> None:
+    """Serves on a bound socket until it is cancelled; then closes it and every connection."""
+    sandbox = sandbox or create_sandbox()
+    server = await asyncio.get_running_loop().create_server(sandbox, sock=sock, backlog=2048)
+    try:
+        await server.serve_forever()
+    finally:
+        server.close()
+        for connection in list(sandbox.connections):
+            connection.close()
+
+
+def base_urls(port: int, host: str = "127.0.0.1") -> dict[str, str]:
+    """Provider → base URL, as the settings `*_BASE_URL` take it."""
+    return {vendor.name: f"http://{host}:{port}{vendor.prefix}" for vendor in PROVIDERS}
+
+
+def native_url(port: int, host: str = "127.0.0.1") -> str:
+    """The base URL of DashScope's own protocol."""
+    return f"http://{host}:{port}{Native.prefix}"
