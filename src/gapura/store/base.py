@@ -12,7 +12,7 @@ from apsw import Connection
 
 from gapura.errors import Refused, Unready
 
-__all__ = ["Conflict", "Connection", "Shape", "StoreFailed", "Work"]
+__all__ = ["Conflict", "Connection", "Scope", "Shape", "StoreFailed", "Work"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -28,7 +28,12 @@ class StoreFailed(Unready):
 class Conflict(Refused):
     """What is asked for contradicts what is there; asking again will not help."""
 
-    status, code = 409, "conflict"
+    status = 409
+    code = "conflict"
+
+
+Scope = str | None
+"""Whose rows a function may see: an organisation's, or None for the operator, who sees all."""
 
 
 class Shape(Generic[S]):

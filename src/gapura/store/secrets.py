@@ -8,6 +8,8 @@ import hmac
 import os
 import secrets
 import stat
+import string
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from gapura.errors import BadRequest
 from gapura.store.base import StoreFailed
 
 SHORTEST = 32
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 class Secret:
@@ -63,6 +66,39 @@ def strong(value: str, name: str) -> str:
             f"{name} must have at least {SHORTEST} random characters; make one with: openssl rand -hex 32", param=name
         )
     return value
+
+
+def draw(prefix: str) -> str:
+    """A new token: the prefix, 256 random bits in base 62, and 6 characters that tell a typing error."""
+    body = prefix + _base62(secrets.randbits(256), 43)
+    return body + _checksum(body)
+
+
+def is_drawn(token: str, prefix: str) -> bool:
+    """Whether `token` is one of `draw(prefix)`, by its form.
+
+    >>> is_drawn(draw("sk-gp-"), "sk-gp-"), is_drawn("sk-gp-" + "x" * 49, "sk-gp-")
+    (True, False)
+    """
+    return token.startswith(prefix) and len(token) == len(prefix) + 49 and token[-6:] == _checksum(token[:-6])
+
+
+def public(token: str, prefix: str) -> str:
+    """The start that people recognise a token by: 12 characters, fewer of one that we did not draw, since nobody
+    knows how random that is."""
+    return token[:12] if is_drawn(token, prefix) else token[:6]
+
+
+def _checksum(text: str) -> str:
+    return _base62(zlib.crc32(text.encode()), 6)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
 
 
 def _create(path: Path) -> None:

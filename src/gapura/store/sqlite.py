@@ -45,7 +45,7 @@ FAILURES: dict[type[apsw.Error], str] = {
 }
 
 
-def ours(path: Path, error: Exception) -> Exception:
+def ours(path: Path, error: BaseException) -> BaseException:
     """An error of the disk or of the file as StoreFailed; any other as it is."""
     words = next((words for kind, words in FAILURES.items() if isinstance(error, kind)), None)
     return error if words is None else StoreFailed(f"{path}: {words} ({error})")

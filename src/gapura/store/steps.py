@@ -4,6 +4,8 @@ Ids are text, times INTEGER UTC microseconds, tokens INTEGER, money INTEGER bill
 No constraint is deferred: one that failed at COMMIT would take the other works of its batch with it.
 """
 
+from collections.abc import Sequence
+
 from gapura.store.base import Connection, StoreFailed
 
 STEPS: list[tuple[str, str]] = [
@@ -92,20 +94,13 @@ STEPS: list[tuple[str, str]] = [
 ]
 
 
-def upgrade(connection: Connection, steps: list[tuple[str, str]] | None = None) -> list[str]:
+def upgrade(connection: Connection, steps: Sequence[tuple[str, str]] = STEPS) -> list[str]:
     """Applies what is missing, in order, each in its own transaction; says which.
 
     Raises StoreFailed where the file has steps that this program does not know: it was used by a newer one.
     """
-    steps = STEPS if steps is None else steps
     connection.execute("CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT")
-    known = [name for name, _ in steps]
-    done = applied(connection)
-    if done != known[: len(done)]:
-        raise StoreFailed(
-            f"{connection.filename} has schema {done[-1]}, but this gapura knows {known[-1]} as the newest; "
-            "use the gapura that last wrote it, or a newer one"
-        )
+    done = refuse_newer(connection, steps)
     for name, sql in steps[len(done) :]:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -115,7 +110,18 @@ def upgrade(connection: Connection, steps: list[tuple[str, str]] | None = None) 
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
-    return known[len(done) :]
+    return [name for name, _ in steps[len(done) :]]
+
+
+def refuse_newer(connection: Connection, steps: Sequence[tuple[str, str]] = STEPS) -> list[str]:
+    """The steps that a file has.  Raises StoreFailed where they are not the first of ours."""
+    known, done = [name for name, _ in steps], applied(connection)
+    if done != known[: len(done)]:
+        raise StoreFailed(
+            f"{connection.filename} has schema {done[-1]}, but this gapura knows {known[-1]} as the newest; "
+            "use the gapura that last wrote it, or a newer one"
+        )
+    return done
 
 
 def applied(connection: Connection) -> list[str]:
