@@ -6,6 +6,7 @@
 `gapura.providers`: a mistake made on both sides would prove itself right.
 """
 
+from gapura.sandbox.live import Live, running
 from gapura.sandbox.server import Sandbox, base_urls, create_sandbox, native_url, run
 
-__all__ = ["Sandbox", "base_urls", "create_sandbox", "native_url", "run"]
+__all__ = ["Live", "Sandbox", "base_urls", "create_sandbox", "native_url", "run", "running"]

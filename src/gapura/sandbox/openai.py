@@ -155,7 +155,7 @@ class OpenAI(Vendor):
         return [event(self.error(self.errors["500"], None, turn.digest))]
 
     def error(self, row: Row, param: str | None, digest: str) -> object:  # noqa: ARG002 - no id in OpenAI's errors
-        if row is self.errors["region"]:  # as it was seen, in this order
+        if row.type == "request_forbidden":  # the region's refusal as it was seen, in this order
             return {"error": {"code": row.code, "message": row.message, "param": None, "type": row.type}}
         return {"error": {"message": row.message, "type": row.type, "param": param, "code": row.code}}
 
