@@ -1,0 +1,149 @@
+"""Whose request it is, when proxies stand in between.
+
+The only hop that nobody can forge is the peer of the socket.  If the peer is a trusted proxy, what it wrote last is
+as good: so the chain is walked from the right, over addresses that are trusted, to the first that is not.  That one
+is the client; whatever stands further left, the client wrote itself.  Trust is a set of networks, never a number of
+hops: a number would also believe whoever reaches the gateway without passing the proxies.
+
+Two headers tell the chain, `X-Forwarded-For` and `Forwarded` (RFC 7239).  A proxy that writes the one hands on the
+other as the client sent it, and which one it writes cannot be seen.  So where both are there, they must name the same
+client; if they do not, the request is refused, because either choice would let some client choose its place.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_network
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+from gapura.errors import BadRequest
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""As in ASGI: names are in lower case, and may come more than once."""
+
+_MAPPED = bytes(10) + b"\xff\xff"
+_NODE = re.compile(
+    r"""(?: \[ (?P<six>[0-9A-Fa-f:.]+) (?:%[^\]"]*)? \]     # [2001:db8::1], with a zone
+          | (?P<four>[0-9.]+) )
+        (?: : (?:[0-9]{1,5} | _[\w.-]+) )?                  # a port, or an obfuscated one
+      | (?P<bare>[0-9A-Fa-f:.]+) (?:%[^"]*)?                # 2001:db8::1, where no port can follow
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_PAIR = re.compile(r'\s*([!#$%&\'*+.^`|~\w-]+)=("[^"]*"|[^";,\s]*)\s*(?:;|$)', re.ASCII)
+_QUOTED_PAIR = re.compile(r'\\["\\]')
+
+
+class Trust:
+    """The networks whose addresses are proxies of ours."""
+
+    def __init__(self, cidrs: Iterable[str] = ()) -> None:
+        """Raises ValueError, naming it, for what is no network: 10.0.0.0/8, 2001:db8::/32 or one address."""
+        prefixes: dict[int, set[int]] = {}
+        for network in map(ip_network, cidrs):
+            # As IPv6, in which IPv4 is ::ffff:0:0/96: a socket for both families shows IPv4 peers in that form.
+            bits = network.max_prefixlen - network.prefixlen
+            prefixes.setdefault(bits, set()).add(_wide(network.network_address.packed) >> bits)
+        self._prefixes = tuple((bits, frozenset(known)) for bits, known in prefixes.items())
+
+    def trusts(self, address: str) -> bool:
+        """Whether a bare address is in one of the networks; False for what is no address."""
+        if not self._prefixes:
+            return False
+        try:
+            number = _wide(inet_pton(AF_INET6 if ":" in address else AF_INET, address))
+        except (OSError, ValueError):
+            return False
+        return any(number >> bits in known for bits, known in self._prefixes)
+
+
+def _wide(packed: bytes) -> int:
+    return int.from_bytes(packed if len(packed) == len(_MAPPED) + 4 else _MAPPED + packed)
+
+
+def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, ...]]:
+    """The client's address, and the trusted proxies between it and us, nearest first.
+
+    No proxies means that the address is the peer's own.  The address is "" where a trusted proxy wrote no address
+    (`unknown`, garbage): a proxy's place is not its client's.  If all are trusted, it is the one furthest away.
+    Raises BadRequest where X-Forwarded-For and Forwarded name different clients.
+    """
+    peer = peer.partition("%")[0]
+    if not trust.trusts(peer):
+        return peer, ()
+    x_forwarded_for = _lines(headers, b"x-forwarded-for")
+    forwarded = _lines(headers, b"forwarded")
+    if forwarded is None:
+        return _walk(peer, _listed(x_forwarded_for), trust)
+    told = _walk(peer, _elements(forwarded), trust)
+    if x_forwarded_for is not None and _walk(peer, _listed(x_forwarded_for), trust)[0] != told[0]:
+        raise BadRequest(
+            "The headers X-Forwarded-For and Forwarded name different clients. Send neither; an operator's proxy must"
+            " remove the one that it does not write.",
+            code="conflicting_forwarding_headers",
+        )
+    return told
+
+
+def _lines(headers: Headers, name: bytes) -> str | None:
+    lines = [value for key, value in headers if key == name]
+    return b",".join(lines).decode("latin-1") if lines else None
+
+
+def _walk(peer: str, hops: Iterable[str], trust: Trust) -> tuple[str, tuple[str, ...]]:
+    address, passed = peer, []
+    for hop in hops:
+        passed.append(address)
+        address = _address(hop)
+        if not trust.trusts(address):
+            break
+    return address, tuple(passed)
+
+
+def _listed(value: str | None) -> Iterator[str]:
+    """The hops of X-Forwarded-For, from the right."""
+    if value is not None:
+        yield from reversed(value.split(","))
+
+
+def _elements(value: str) -> Iterator[str]:
+    """The `for` of each element of Forwarded, from the right; "" for an element that has none or more than one.
+
+    From the right also within quotes: an element that a proxy wrote has all its quotes closed, so nothing that
+    stands to the left of it (a quote left open, say) can change how it is read.
+    """
+    element = ""
+    for piece in reversed(_QUOTED_PAIR.sub("", value).split(",")):
+        element = f"{piece},{element}" if element else piece
+        if element.count('"') % 2 == 0:
+            yield _for(element)
+            element = ""
+    if element:
+        yield ""
+
+
+def _for(element: str) -> str:
+    at, nodes = 0, []
+    while at < len(element) and (pair := _PAIR.match(element, at)):
+        if pair[1].lower() == "for":
+            nodes.append(pair[2])
+        at = pair.end()
+    return nodes[0] if at == len(element) and len(nodes) == 1 else ""
+
+
+def _address(hop: str) -> str:
+    """The bare address of a hop, in its shortest form; "" where there is none."""
+    hop = hop.strip()
+    if hop[:1] == hop[-1:] == '"':
+        hop = hop[1:-1]
+    node = _NODE.fullmatch(hop)
+    if node is None:
+        return ""
+    text = node["six"] or node["four"] or node["bare"]
+    try:
+        if ":" not in text:
+            inet_pton(AF_INET, text)
+            return text
+        packed = inet_pton(AF_INET6, text)
+    except OSError:
+        return ""
+    return inet_ntop(AF_INET, packed[12:]) if packed[:12] == _MAPPED else inet_ntop(AF_INET6, packed)
