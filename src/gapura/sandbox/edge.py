@@ -81,8 +81,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._room.set()
 
-    def close(self) -> None:
-        self._transport.close()
+    def abort(self) -> None:
+        self._transport.abort()
 
     # httptools
 
@@ -121,8 +121,8 @@ class Connection(asyncio.Protocol):
             answer.seen.begin()
             reply = answer.reply
             if isinstance(reply.body, bytes) and reply.ending == "whole" and not reply.delay:
-                self._transport.write(_head(reply, b"content-length: %d" % len(reply.body)) + reply.body)
                 answer.seen.end(complete=True)
+                self._transport.write(_head(reply, b"content-length: %d" % len(reply.body)) + reply.body)
                 if not keep:
                     self._transport.close()
             else:

@@ -46,7 +46,7 @@ def create_sandbox(clock: Clock = system_clock) -> Sandbox:
 
 
 async def run(sock: socket.socket, sandbox: Sandbox | None = None) -> None:
-    """Serves on a bound socket until it is cancelled; then closes it and every connection."""
+    """Serves on a bound socket until it is cancelled; then closes it and drops every connection."""
     sandbox = sandbox or create_sandbox()
     server = await asyncio.get_running_loop().create_server(sandbox, sock=sock, backlog=2048)
     try:
@@ -54,7 +54,9 @@ async def run(sock: socket.socket, sandbox: Sandbox | None = None) -> None:
     finally:
         server.close()
         for connection in list(sandbox.connections):
-            connection.close()
+            connection.abort()
+        while sandbox.connections:  # each leaves in the loop's next round
+            await asyncio.sleep(0)
 
 
 def base_urls(port: int, host: str = "127.0.0.1") -> dict[str, str]:
