@@ -1,0 +1,44 @@
+"""What a person should look at in a rulebook that is sound: said at the start, by `policy check` and by `doctor`."""
+
+from collections.abc import Iterator
+
+from gapura.rulebook.compile import guarding
+from gapura.rulebook.weigh import covers
+from gapura.terms.rulebook import Rulebook
+
+
+def problems(book: Rulebook, at: int) -> list[str]:
+    """Sentences, none where all is well.  `at`: UTC microseconds."""
+    return [*_routes(book), *_policies(book, at)]
+
+
+def _routes(book: Rulebook) -> Iterator[str]:
+    reached = {endpoint.provider for endpoint in book.endpoints}
+    for route in book.routes.values():
+        missing = [str(target) for target in route.targets if target.provider not in reached]
+        if len(missing) == len(route.targets):
+            yield f"route {route.model} cannot be served: no key is set for any of {', '.join(missing)}"
+        elif missing:
+            yield f"route {route.model} passes over {', '.join(missing)}: no key is set for them"
+
+
+def _policies(book: Rulebook, at: int) -> Iterator[str]:
+    guarded = {endpoint.provider: guarding(book, endpoint.provider) for endpoint in book.endpoints}
+    names = [provider for provider, policies in guarded.items() if policies]
+    for policy in book.policies:
+        if not any(policy in policies for policies in guarded.values()):
+            yield f"policy {policy.name} guards none of the providers that are set up"
+    if names and not book.site_territory:
+        yield (
+            f"callers with a private or no address are refused by {', '.join(names)}: "
+            "GAPURA_SITE_TERRITORY does not say where they are"
+        )
+    if names and not book.egress_territory:
+        yield "GAPURA_EGRESS_TERRITORY does not say where this gateway calls from, so that is not judged"
+    for provider, policies in guarded.items():
+        for policy in policies:
+            if book.egress_territory and not covers(policy, book.egress_territory, at):
+                yield (
+                    f"nothing is ever sent to {provider}: {policy.pack.name} does not cover {book.egress_territory}, "
+                    "from where this gateway calls (GAPURA_EGRESS_TERRITORY)"
+                )
