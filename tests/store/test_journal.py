@@ -209,9 +209,7 @@ def test_a_short_write_is_taken_back(written: Journal, monkeypatch: pytest.Monke
     write = os.pwrite
     written.append(ENTRIES[0])
     with monkeypatch.context() as broken:
-        broken.setattr(
-            journal.os, "pwrite", lambda file, data, at: write(file, data[:5], at) if at else write(file, data, at)
-        )
+        broken.setattr(os, "pwrite", lambda file, data, at: write(file, data[:5], at) if at else write(file, data, at))
         written.append(ENTRIES[1])
     written.append(ENTRIES[2])
     assert entries(Tail(written.folder)) == ENTRIES[:3]

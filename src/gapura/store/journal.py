@@ -25,6 +25,7 @@ import msgspec
 
 from gapura.clock import SECOND, Clock
 from gapura.errors import Unready
+from gapura.store.secrets import sync_folder
 from gapura.terms.record import Ended, Entry, Marked, Opened, Progress, Refused
 
 VERSION = 1
@@ -337,12 +338,3 @@ def _fill(file: int, start: int, size: int) -> None:
         wanted = min(CHUNK, size - offset)
         if os.pwrite(file, bytes(wanted), offset) < wanted:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def sync_folder(folder: Path) -> None:
-    """Brings the names of a folder to the disk's platter."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
