@@ -86,21 +86,24 @@ def load(home: Path | None = None) -> Atlas:
 
     Raises ModuleNotFoundError where neither is there, ValueError for data that are damaged or of another format.
     """
-    if home is not None and (home / "atlas" / "meta.json").is_file():
-        folder = home / "atlas"
-    else:
-        try:
-            folder = Path(str(files("gapura_atlas"))) / "data"
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError(
-                "no place data: install them with `pip install gapura-atlas` (in a checkout: make install)"
-            ) from None
-    ranges, meta = _read(folder)
+    renewed = home / "atlas" if home else None
+    ranges, meta = read(renewed if renewed and (renewed / "meta.json").is_file() else package())
     return Atlas(ranges, meta.source, meta.as_of)
 
 
+def package() -> Path:
+    """The data that are installed with gapura-atlas.  Raises ModuleNotFoundError where it is not."""
+    try:
+        return Path(str(files("gapura_atlas"))) / "data"
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "no place data: install them with `pip install gapura-atlas` (in a checkout: make install)"
+        ) from None
+
+
 @cache
-def _read(folder: Path) -> tuple[Ranges, Meta]:
+def read(folder: Path) -> tuple[Ranges, Meta]:
+    """Once a process and folder, however many gateways live in it."""
     meta = msgspec.json.decode((folder / "meta.json").read_bytes(), type=Meta)
     data = (folder / "ranges.xz").read_bytes()
     if meta.format != FORMAT:
