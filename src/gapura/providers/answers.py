@@ -1,0 +1,192 @@
+"""A vendor's answer as OpenAI's `chat.completion`.
+
+An answer has exactly OpenAI's fields, and besides them `reasoning_content`, which all three vendors share and
+OpenAI's SDKs hand on, and what a search brought, which comes only to those who asked for it.  Other fields of the
+vendors' own (`flag`, `ban_round`, `content_filter`, `request_id` …) are left out.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from gapura.clock import SECOND, Clock
+from gapura.errors import UpstreamFailed
+from gapura.providers.base import Headers
+from gapura.providers.faults import error_in
+from gapura.providers.said import decode
+from gapura.terms.usage import Usage
+
+Item = dict[str, Any]
+
+_ENCODER = msgspec.json.Encoder()
+
+SEARCH = ("search_info", "search_results", "web_search")
+
+# OpenAI's own four stay, `null` (also as a string) and what is absent mean "not yet", and any other word is a stop.
+FINISH: dict[str, str | None] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "function_call": "tool_calls",
+    "normal": "stop",
+    "sensitive": "content_filter",
+    "model_context_window_exceeded": "length",
+    "null": None,
+    "": None,
+}
+
+
+class Fault(Protocol):
+    def __call__(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed: ...
+
+
+def normalise(
+    body: bytes, model: str, fault: Callable[[int, Headers, bytes], UpstreamFailed], clock: Clock
+) -> tuple[bytes, Usage | None]:
+    """The OpenAI answer, and what it cost.  Raises UpstreamFailed on an error inside a 200, or garbage."""
+    try:
+        said = decode(body)
+    except ValueError:
+        raise fault(200, (), body) from None
+    if error_in(said):
+        raise fault(200, (), body)
+    choices = [item for item in listed(said, "choices") if isinstance(item, dict)]
+    if not choices:
+        raise UpstreamFailed("The provider's answer has no choices.")
+    head = Head(model, clock)
+    head.learn(said, body)
+    usage = usage_of(said.get("usage"))
+    answer = head.envelope("chat.completion") | {
+        "choices": [choice(item, number, head.id) for number, item in enumerate(choices)],
+        **{name: said[name] for name in SEARCH if said.get(name)},
+    }
+    if usage is not None:
+        answer["usage"] = usage_said(usage)
+    return _ENCODER.encode(answer), usage
+
+
+class Head:
+    """What is the same in every chunk of an answer: its id, time and model, as the vendor first said them."""
+
+    def __init__(self, model: str, clock: Clock) -> None:
+        self.id = ""
+        self.created = 0
+        self.model = ""
+        self._asked = model
+        self._clock = clock
+
+    def learn(self, said: Item, source: bytes) -> None:
+        """Where the vendor says none, the id is made of what it did say: read twice, it is the same."""
+        self.id = self.id or text(said, "id") or text(said, "request_id")
+        self.id = self.id or f"chatcmpl-{hashlib.blake2b(source, digest_size=12).hexdigest()}"
+        self.created = self.created or count(said, "created") or self._clock() // SECOND
+        self.model = self.model or text(said, "model") or self._asked
+
+    def envelope(self, kind: str) -> Item:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def choice(given: Item, number: int, answer: str) -> Item:
+    message = given.get("message")
+    message = message if isinstance(message, dict) else {}
+    calls = [tool_call(call, n, answer) for n, call in enumerate(calls_of(message))]
+    content = prose(message, "content")
+    said: Item = {"role": "assistant", "content": content, "refusal": text(message, "refusal") or None}
+    if reasoning := prose(message, "reasoning_content"):
+        said["reasoning_content"] = reasoning
+    if calls:
+        said |= {"content": content or None, "tool_calls": calls}
+    logprobs = given.get("logprobs")
+    return {
+        "index": count(given, "index") or number,
+        "message": said,
+        "logprobs": logprobs if isinstance(logprobs, dict) else None,
+        "finish_reason": finish(given, called=bool(calls)) or ("tool_calls" if calls else "stop"),
+    }
+
+
+def finish(given: Item, *, called: bool) -> str | None:
+    """Why it stopped, in OpenAI's words.  Raises UpstreamFailed where the vendor lost the answer (GLM)."""
+    reason = given.get("finish_reason")
+    if reason == "network_error":
+        raise UpstreamFailed("The provider lost its connection to the model while it answered.")
+    if not isinstance(reason, str):
+        reason = "stop" if given.get("is_end") is True else ""
+    said = FINISH.get(reason, "stop")
+    return "tool_calls" if said == "stop" and called else said
+
+
+def calls_of(message: Item) -> list[Item]:
+    """The tool calls of a message or a delta, the old single `function_call` among them."""
+    calls = [call for call in listed(message, "tool_calls") if isinstance(call, dict)]
+    if not calls and isinstance(message.get("function_call"), dict):
+        return [{"index": 0, "function": message["function_call"]}]
+    return calls
+
+
+def tool_call(call: Item, number: int, answer: str) -> Item:
+    name, arguments = function_of(call)
+    made = {"id": text(call, "id") or f"call_{answer}_{number}", "type": "function"}
+    return made | {"function": {"name": name, "arguments": arguments}}
+
+
+def function_of(call: Item) -> tuple[str, str]:
+    """Name and arguments, the latter as OpenAI has them: JSON in a string."""
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    arguments = function.get("arguments")
+    if isinstance(arguments, dict):
+        arguments = _ENCODER.encode(arguments).decode()
+    return text(function, "name"), arguments if isinstance(arguments, str) else ""
+
+
+def usage_of(said: Any) -> Usage | None:
+    """What was consumed, in the words of any of the vendors; None where it says nothing."""
+    if not isinstance(said, dict):
+        return None
+    known = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+    if not any(isinstance(said.get(name), int) for name in known):
+        return None
+    return Usage(
+        input=count(said, "prompt_tokens") or count(said, "input_tokens"),
+        output=count(said, "completion_tokens") or count(said, "output_tokens"),
+        cached=count(said.get("prompt_tokens_details"), "cached_tokens"),
+        reasoning=count(said.get("completion_tokens_details"), "reasoning_tokens"),
+    )
+
+
+def usage_said(usage: Usage) -> Item:
+    return {
+        "prompt_tokens": usage.input,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def prose(message: Item, name: str) -> str | None:
+    """A text, also where it came as a list of parts (DashScope's multimodal models)."""
+    said = message.get(name)
+    if isinstance(said, list):
+        return "".join(text(part, "text") for part in said if isinstance(part, dict))
+    return said if isinstance(said, str) else None
+
+
+def text(said: Any, name: str) -> str:
+    found = said.get(name) if isinstance(said, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def count(said: Any, name: str) -> int:
+    """A number that fits the record (int64); 0 for anything else."""
+    found = said.get(name) if isinstance(said, dict) else None
+    return found if type(found) is int and 0 <= found < 1 << 53 else 0
+
+
+def listed(said: Any, name: str) -> list[Any]:
+    found = said.get(name) if isinstance(said, dict) else None
+    return found if isinstance(found, list) else []

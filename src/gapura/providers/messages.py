@@ -1,0 +1,97 @@
+"""The messages of a request, as vendors without OpenAI's newer roles and parts take them.
+
+The bytes of a message that needs no change are left alone; so is the whole list where none does.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gapura.errors import BadRequest
+from gapura.providers.ask import Ask
+from gapura.providers.base import Weight
+
+Item = dict[str, Any]
+
+ROLES = {"system", "developer", "user", "assistant", "tool", "function"}
+
+# What OpenAI puts into its answers and apps send back as history.
+ECHOES = ("refusal", "annotations", "audio", "function_call")
+
+PARTS: Mapping[str, tuple[str, Weight]] = {
+    "input_audio": ("the model takes no audio", "contract"),
+    "file": ("files are not supported", "contract"),
+}
+
+
+def carry_messages(*, image: Callable[[Item], Item] | None = None) -> Callable[[Ask], None]:
+    """A step that puts `messages` into the body.  `image` changes an `image_url` part for the vendor."""
+
+    def step(ask: Ask) -> None:
+        given: list[Item] = ask.value("messages", list[dict[str, Any]])
+        done = [_message(ask, number, message, image) for number, message in enumerate(given)]
+        ask.body["messages"] = ask.given["messages"] if done == given else done
+
+    return step
+
+
+def _message(ask: Ask, number: int, given: Item, image: Callable[[Item], Item] | None) -> Item:
+    role, content = given.get("role"), given.get("content")
+    if not isinstance(role, str) or role not in ROLES:
+        raise _wrong(f"[{number}].role", f"expected one of {', '.join(sorted(ROLES))}")
+    message = _echoes(ask, given) if role == "assistant" else dict(given)
+    if role == "developer":
+        ask.lose("messages.role", "developer became system", "cosmetic")
+        message["role"] = "system"
+    elif role == "function":
+        ask.lose("functions", "became tools; the answer has tool_calls", "contract")
+        message = {"role": "tool", "tool_call_id": _call_id(given.get("name")), "content": content}
+    if isinstance(content, list):
+        parts = [_part(ask, f"[{number}].content[{n}]", part, image) for n, part in enumerate(content)]
+        message["content"] = [part for part in parts if part is not None] or ""
+    elif content is not None and not isinstance(content, str):
+        raise _wrong(f"[{number}].content", "expected a string or a list of parts")
+    return message
+
+
+def _echoes(ask: Ask, given: Item) -> Item:
+    """An assistant's message without what only OpenAI knows."""
+    message = {name: value for name, value in given.items() if name not in ECHOES}
+    if given.get("refusal") and not given.get("content"):
+        ask.lose("messages.refusal", "became content", "cosmetic")
+        message["content"] = given["refusal"]
+    if given.get("audio"):
+        ask.lose("messages.audio", "audio of a former answer is not supported", "contract")
+    if isinstance(call := given.get("function_call"), dict):
+        ask.lose("functions", "became tools; the answer has tool_calls", "contract")
+        message["tool_calls"] = [{"id": _call_id(call.get("name")), "type": "function", "function": call}]
+    return message
+
+
+def _call_id(name: object) -> str:
+    """Functions of the old kind have no ids: the name ties a call to its result."""
+    return f"call_{name}"
+
+
+def _part(ask: Ask, where: str, part: Any, image: Callable[[Item], Item] | None) -> Item | None:
+    if not isinstance(part, dict) or not isinstance(kind := part.get("type"), str):
+        raise _wrong(where, "expected an object with a type")
+    if kind == "refusal":
+        return {"type": "text", "text": part.get("refusal", "")}
+    if kind in {"image_url", "video_url"}:
+        if ask.facts.vision is False:
+            ask.lose(f"messages.{kind}", f"{ask.model} does not see", "contract")
+            return None
+        if kind == "image_url" and image is not None:
+            return image(part)
+    elif kind in PARTS:
+        why, weight = PARTS[kind]
+        ask.lose(f"messages.{kind}", why, weight)
+        return None
+    elif kind != "text":
+        ask.lose(f"messages.{kind}", "unknown to this provider", "contract")
+        return None
+    return part
+
+
+def _wrong(where: str, said: str) -> BadRequest:
+    return BadRequest(f"Invalid value for 'messages{where}': {said}.", param=f"messages{where}")

@@ -1,0 +1,152 @@
+"""A vendor's stream as OpenAI's: one head, the role once, tool calls by index, finish reasons in OpenAI's words, and
+usage in a chunk of its own for those who asked."""
+
+from typing import Any
+
+import msgspec
+
+from gapura.clock import Clock
+from gapura.errors import UpstreamFailed
+from gapura.providers.answers import (
+    SEARCH,
+    Head,
+    calls_of,
+    count,
+    finish,
+    function_of,
+    listed,
+    prose,
+    text,
+    usage_of,
+    usage_said,
+)
+from gapura.providers.streams import DONE, EMPTY, Fault, Stream
+from gapura.wire.sse import events
+from gapura.wire.tokens import estimate
+
+Item = dict[str, Any]
+
+_ENCODER = msgspec.json.Encoder()
+
+# What is handed on of one answer's choices and calls; OpenAI's own limits are 128 each.  More is garbage.
+MOST = 128
+
+
+class Choice:
+    """What was said so far of one choice: whether it has ended, and its tool calls by index."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self.calls: list[str] = []  # ids, in the order of their indexes
+        self.named: set[int] = set()
+
+
+class Normaliser(Stream):
+    def __init__(self, model: str, fault: Fault, clock: Clock, *, include_usage: bool) -> None:
+        super().__init__(fault)
+        self._include_usage = include_usage
+        self._head = Head(model, clock)
+        self._choices: dict[int, Choice] = {}
+
+    def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
+        for event in events(blocks):
+            if event.data.startswith("[DONE]"):
+                self._done = True
+                out.append(self._end())
+                return
+            said = self._read(event)
+            if not self._head.id:
+                self._head.learn(said, event.data.encode("utf-8", "replace"))
+            self.usage = usage_of(said.get("usage")) or self.usage
+            choices = [item for item in listed(said, "choices") if isinstance(item, dict)]
+            told = [one for item in choices if (one := self._choice(item))]
+            found = {name: said[name] for name in SEARCH if said.get(name)}
+            if told or (found and self.begun):
+                out.append(self._chunk(told, **found))
+
+    def _rest(self) -> bytes | None:
+        if not self._choices or not all(choice.ended for choice in self._choices.values()):
+            return None
+        return self._end()
+
+    def _choice(self, given: Item) -> Item | None:
+        index = count(given, "index")
+        if index >= MOST:
+            return None
+        known = self._choices.get(index)
+        choice = self._choices.setdefault(index, Choice())
+        source = given.get("delta") or given.get("message")
+        delta = self._delta(choice, source if isinstance(source, dict) else {})
+        reason = None if choice.ended else finish(given, called=bool(choice.calls))
+        choice.ended = choice.ended or reason is not None
+        if known is None:
+            delta = {"role": "assistant", "content": None if choice.calls else ""} | delta
+            self.begun = True
+        if not delta and reason is None:
+            return None
+        logprobs = given.get("logprobs")
+        return {
+            "index": index,
+            "delta": delta,
+            "logprobs": logprobs if isinstance(logprobs, dict) else None,
+            "finish_reason": reason,
+        }
+
+    def _delta(self, choice: Choice, given: Item) -> Item:
+        """What is new, without what is empty."""
+        delta: Item = {}
+        for name in ("content", "reasoning_content", "refusal"):
+            if said := prose(given, name):
+                delta[name] = said
+                self.relayed += estimate(said)
+        if fragments := [one for call in calls_of(given) if (one := self._fragment(choice, call))]:
+            delta["tool_calls"] = fragments
+        return delta
+
+    def _fragment(self, choice: Choice, call: Item) -> Item | None:
+        """By index; where the vendor leaves it out, by id, and without either it continues the last call."""
+        said, calls = text(call, "id"), choice.calls
+        if type(call.get("index")) is int:
+            index = min(count(call, "index"), len(calls))
+        elif said:
+            index = calls.index(said) if said in calls else len(calls)
+        else:
+            index = max(len(calls) - 1, 0)
+        if index >= MOST:
+            return None
+        name, arguments = function_of(call)
+        self.relayed += estimate(arguments)
+        function: Item = {"arguments": arguments}
+        if name and index not in choice.named:
+            choice.named.add(index)
+            function = {"name": name, "arguments": arguments}
+            self.relayed += estimate(name)
+        if index == len(calls):
+            calls.append(said or f"call_{self._head.id}_{index}")
+            return {"index": index, "id": calls[index], "type": "function", "function": function}
+        return {"index": index, "function": function} if arguments or "name" in function else None
+
+    def _end(self) -> bytes:
+        """What the vendor left out: a finish reason (early Qianfan v2), the usage chunk, the end."""
+        if not self._choices:
+            raise UpstreamFailed(EMPTY)
+        unfinished: list[Item] = [
+            {
+                "index": index,
+                "delta": {},
+                "logprobs": None,
+                "finish_reason": "tool_calls" if choice.calls else "stop",
+            }
+            for index, choice in self._choices.items()
+            if not choice.ended
+        ]
+        end = self._chunk(unfinished) if unfinished else b""
+        if self._include_usage and self.usage is not None:
+            end += self._chunk([], usage=usage_said(self.usage))
+        return end + DONE
+
+    def _chunk(self, choices: list[Item], **more: Any) -> bytes:
+        chunk = self._head.envelope("chat.completion.chunk") | {"choices": choices}
+        if self._include_usage:
+            chunk["usage"] = None
+        return b"data: " + _ENCODER.encode(chunk | more) + b"\n\n"

@@ -1,0 +1,62 @@
+"""A stream that already speaks OpenAI: whole events go on as they came, and are looked into only where a few marks
+say that something stands in them which the gateway must know."""
+
+import re
+
+from gapura.errors import UpstreamFailed
+from gapura.providers.answers import usage_of
+from gapura.providers.streams import DONE, EMPTY, Fault, Stream
+from gapura.wire.sse import events
+from gapura.wire.tokens import estimate
+
+# A quotation mark inside a text is always escaped, so none of these (but the end's) can stand in an answer's text.
+MARKS = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:\s*[^n\s]|"object"\s*:\s*"error"|\[DONE\]|^(?:event|:)', re.MULTILINE)
+DELTA = re.compile(rb'"delta"\s*:\s*\{\s*"')
+FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
+TEXT = re.compile(rb'"(?:content|arguments|reasoning_content|refusal)"\s*:\s*"([^"]*)')
+
+
+class PassThrough(Stream):
+    """The usage chunk is always there, and withheld from a caller who did not ask for it."""
+
+    def __init__(self, fault: Fault, *, include_usage: bool) -> None:
+        super().__init__(fault)
+        self._include_usage = include_usage
+        self._finished = False
+
+    def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
+        if not blocks:
+            return
+        joined = b"\n\n".join([*blocks, b""])
+        if MARKS.search(joined):
+            for block in blocks:
+                self._look(block, out)
+                if self._done:
+                    break
+        else:
+            out.append(joined)
+            self._note(joined)
+
+    def _look(self, block: bytes, out: list[bytes]) -> None:
+        for event in events([block]):
+            if event.data.startswith("[DONE]"):
+                if not (self.begun or self._finished):
+                    raise UpstreamFailed(EMPTY)
+                self._done = True
+                out.append(DONE)
+                return
+            said = self._read(event)
+            self.usage = usage_of(said.get("usage")) or self.usage
+            if said.get("usage") and said.get("choices") == [] and not self._include_usage:
+                return
+        out.append(block + b"\n\n")
+        self._note(block)
+
+    def _note(self, handed: bytes) -> None:
+        self.begun = self.begun or DELTA.search(handed) is not None
+        self._finished = self._finished or FINISH.search(handed) is not None
+        text = b"".join(TEXT.findall(handed))
+        self.relayed += estimate(text.decode("utf-8", "replace"))
+
+    def _rest(self) -> bytes | None:
+        return DONE if self._finished else None

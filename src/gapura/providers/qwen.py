@@ -1,0 +1,140 @@
+"""Alibaba's Qwen behind DashScope's compatible mode (docs.qwencloud.com/api-reference/chat/openai-chat, 2026-11)."""
+
+import re
+from typing import Any
+
+from msgspec import Raw
+
+from gapura.providers.ask import Ask
+from gapura.providers.catalogue import Model
+from gapura.providers.faults import Rule
+from gapura.providers.fields import (
+    COMMON,
+    ELSEWHERE_UNKNOWN,
+    clamp,
+    drop,
+    keep,
+    one_of,
+    step,
+    typed,
+    whole,
+)
+from gapura.providers.messages import carry_messages
+from gapura.providers.thinking import carry_thinking
+from gapura.providers.tools import carry_tools
+from gapura.providers.vendor import Vendor, carry_limit, carry_stream_options, carry_streaming
+
+UNHEARD_OF = Model()
+
+EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
+
+FIELDS = {
+    **ELSEWHERE_UNKNOWN,
+    **COMMON,
+    "max_tokens": step("`max_tokens`, or `max_completion_tokens` where the model may think", "behavioural"),
+    "max_completion_tokens": step("kept, at most what the model writes", "behavioural"),
+    "temperature": clamp(0.0, 1.99),
+    "top_p": clamp(0.0, 1.0, above=0.001),
+    "presence_penalty": clamp(-2.0, 2.0),
+    "frequency_penalty": drop("behavioural", means_nothing=(0,)),
+    "n": one_of(1, 2, 3, 4, weight="contract"),
+    "stop": keep(),
+    "seed": whole(0, 2**31 - 1, "behavioural"),
+    "logprobs": typed(bool),
+    "top_logprobs": whole(0, 5, "contract"),
+    "user": drop("cosmetic"),
+    "tool_choice": step("kept: auto, none, a named function", "contract"),
+    "parallel_tool_calls": step("kept; true is said where the caller left it out, since Qwen's default is false"),
+    "response_format": step("kept; a message asks for JSON where none has the word", "cosmetic"),
+    "stream_options": step("usage is always asked for"),
+    "reasoning_effort": step("kept where the model has degrees, else `enable_thinking`", "behavioural"),
+    "enable_thinking": step("kept; false where the model thinks by default and nobody asked", "behavioural"),
+    "thinking": step("`enable_thinking`"),
+    "thinking_budget": typed(int),
+    **dict.fromkeys(
+        (
+            "preserve_thinking",
+            "enable_search",
+            "search_options",
+            "top_k",
+            "repetition_penalty",
+            "tool_stream",
+            "vl_high_resolution_images",
+            "translation_options",
+            "enable_code_interpreter",
+        ),
+        keep(),
+    ),
+}
+
+FAULTS = (
+    Rule("context", message=r"range of input length|maximum context length|input is too long"),
+    Rule("policy", r"data_?inspection_?failed"),
+    Rule("image", r"invalidurl|invalidfile.*"),
+    Rule("quota", r"arrearage|.*billoverdue|commoditynotpurchased|allocationquota\.freetieronly"),
+    Rule("quota", r"insufficient_quota", status=403),
+    Rule("tokens", r"throttling\.allocationquota|insufficient_quota"),
+    Rule("requests", r"throttling.*|limit_requests|limit_burst_rate|rate_limit_exceeded"),
+    Rule("credentials", r"invalid_?api_?key"),
+    Rule("permission", r"(.*\.)?accessdenied(\..*)?|access_denied"),
+    Rule("model", r"modelnotfound|model_not_found|model_not_supported|workspacenotfound"),
+    Rule("timeout", r"requesttimeout"),
+    Rule("overloaded", r"modelunavailable|modelservingerror|serviceunavailable"),
+    # Their algorithms' complaint about a request is labelled as an internal error, with a 400 before it.
+    Rule("invalid", message=r"^<400> "),
+    Rule("invalid", r"(internalerror\.algo\.)?invalid_?parameter.*|badrequest\..*|missing_parameter|invalidappid"),
+    Rule("timeout", r"internalerror\.timeout"),
+    Rule("failed", r"internalerror.*|internal_error|systemerror|modelservicefailed"),
+)
+
+
+def thinks(ask: Ask) -> bool:
+    return ask.facts.thinks == "always" or bool(ask.body.get("enable_thinking")) or "reasoning_effort" in ask.body
+
+
+def limit(ask: Ask) -> str:
+    """`max_tokens` bounds the answer alone here, OpenAI's the thinking, too: a hold must cover both."""
+    sum_asked = "max_completion_tokens" in ask.given or thinks(ask) or ask.facts == UNHEARD_OF
+    return "max_completion_tokens" if sum_asked else "max_tokens"
+
+
+def carry_format(ask: Ask) -> None:
+    """JSON must be asked for in words, and does not go together with thinking."""
+    given: dict[str, Any] | None = ask.value("response_format", dict[str, Any])
+    if given is None:
+        return
+    ask.body["response_format"] = ask.given["response_format"]
+    if given.get("type") not in {"json_object", "json_schema"}:
+        return
+    if thinks(ask) and ask.facts.thinks != "always":
+        ask.lose("enable_thinking", "off, since it excludes JSON", "behavioural")
+        ask.body.pop("reasoning_effort", None)
+        ask.body["enable_thinking"] = False
+    if not re.search(rb"json", bytes(ask.given["messages"]), re.IGNORECASE):
+        ask.lose("messages", "asks for JSON in words", "cosmetic")
+        messages = ask.body["messages"]
+        messages = ask.value("messages", list[Raw]) if isinstance(messages, Raw) else messages
+        ask.body["messages"] = [{"role": "system", "content": "Answer in JSON."}, *messages]
+
+
+def carry_parallel(ask: Ask) -> None:
+    if "tools" in ask.body:
+        parallel = ask.value("parallel_tool_calls", bool)
+        ask.body["parallel_tool_calls"] = True if parallel is None else parallel
+
+
+QWEN = Vendor(
+    name="qwen",
+    fields=FIELDS,
+    steps=(
+        carry_messages(),
+        carry_tools(choices=frozenset({"auto", "none", "function"}), described=True, forbidden=frozenset({"search"})),
+        carry_parallel,
+        carry_thinking(switch="enable_thinking", efforts=EFFORTS),
+        carry_format,
+        carry_streaming,
+        carry_stream_options,
+        carry_limit(limit),
+    ),
+    faults=FAULTS,
+)

@@ -1,0 +1,97 @@
+"""A vendor's error, found in whatever shape it came: never raises.
+
+{"error": {"code", "type", "message", "param"}}     OpenAI, Qianfan v2, DashScope compatible, BigModel
+{"code", "message", "request_id"}                   DashScope native and Qianfan's console
+{"error_code", "error_msg"}                         Qianfan v1
+{"error": "invalid_client", "error_description"}    OAuth
+[{"error": {…}}]                                    Gemini
+event:error ⏎ :HTTP_STATUS/400 ⏎ data:{…}           DashScope, also under application/json
+"[1301][text][request id]"                          BigModel behind Anthropic's dialect
+"""
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gapura.wire.sse import Blocks, Event, StreamError, events
+
+JSON = msgspec.json.Decoder()
+
+FRAMED = re.compile(rb"\s*(?:id|event|data)?:")
+BRACKETED = re.compile(r"\[(\d{3,5})\]\[(.*)\]\[[0-9A-Za-z]*\]", re.DOTALL)
+
+
+class Said(NamedTuple):
+    """`readable`: whether it was an error in a known shape; `status` is the true one, where the body corrects it."""
+
+    status: int
+    code: str
+    kind: str
+    message: str
+    param: str | None
+    readable: bool
+
+
+def decode(text: bytes | str) -> Any:
+    """A JSON value.  Raises ValueError on anything else."""
+    try:
+        return JSON.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def read_error(status: int, body: bytes) -> Said:
+    if FRAMED.match(body):
+        framed = first_event(body)
+        status, body = true_status(framed, status), framed.data.encode("utf-8", "replace")
+    try:
+        return from_json(status, decode(body))
+    except ValueError:
+        return Said(status, "", "", "", None, readable=False)
+
+
+def from_json(status: int, said: Any) -> Said:
+    if isinstance(said, list):
+        said = said[0] if said else {}
+    outer = said if isinstance(said, dict) else {}
+    inner = outer.get("error")
+    error = inner if isinstance(inner, dict) else outer
+    message = _text(error, "message", "error_msg", "error_description", "msg", "detail")
+    code = _text(error, "code", "error_code")
+    kind = _text(error, "type", "status")
+    if isinstance(inner, str):
+        code, message = code or inner, message or inner
+    if bracketed := BRACKETED.fullmatch(message):
+        code, message = bracketed[1], bracketed[2]
+    param = error.get("param")
+    return Said(status, code, kind, message, param if isinstance(param, str) else None, bool(code or message))
+
+
+def first_event(body: bytes) -> Event:
+    """The first event of an SSE-framed body, whole or not."""
+    blocks = Blocks()
+    try:
+        found = list(events([*blocks.feed(body), blocks.rest]))
+    except StreamError:
+        found = []
+    return found[0] if found else Event("")
+
+
+def true_status(event: Event, status: int) -> int:
+    """DashScope's comment `HTTP_STATUS/400` tells the status that the response line does not."""
+    for comment in event.comments:
+        name, _, number = comment.partition("/")
+        if name == "HTTP_STATUS" and re.fullmatch(r"[1-5]\d\d", number):
+            return int(number)
+    return status
+
+
+def _text(error: dict[Any, Any], *names: str) -> str:
+    for name in names:
+        match error.get(name):
+            case str(text) if text:
+                return text
+            case int(number) if not isinstance(number, bool):
+                return str(number)
+    return ""

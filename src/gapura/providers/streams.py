@@ -1,0 +1,127 @@
+"""What both readers of streams share: where events end, where a stream ends, and when an error is raised."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from gapura.errors import UpstreamFailed
+from gapura.providers.base import Headers
+from gapura.providers.faults import error_in
+from gapura.providers.said import decode, true_status
+from gapura.terms.usage import Usage
+from gapura.wire.sse import BOM, MAX_EVENT, Blocks, Event, StreamError, events
+
+DONE = b"data: [DONE]\n\n"
+EMPTY = "The provider's stream ended before it began."
+
+# How a body begins that is no stream of events: JSON, or a page.
+NO_STREAM = (b"{", b"[", b'"', b"<")
+
+Fault = Callable[[int, Headers, bytes], UpstreamFailed]
+
+
+class Stream:
+    """A reader without a dialect.
+
+    `_take` puts what is to be handed on into a list, and `_rest` says what is missing at the end of a stream that
+    has no `[DONE]`: None, if it was cut.
+    """
+
+    def __init__(self, fault: Fault) -> None:
+        self.usage: Usage | None = None
+        self.relayed = 0
+        self.begun = False
+        self._fault = fault
+        self._blocks = Blocks()
+        self._failure: UpstreamFailed | None = None
+        self._handed = self._done = False
+        self._start = b""  # until it is known whether this is a stream
+        self._known = self._foreign = False
+
+    def feed(self, data: bytes) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if not self._known:
+            data = self._start + data
+            first = data.removeprefix(BOM).lstrip()[:1]
+            if not first or BOM.startswith(data):
+                self._start = data
+                return b""
+            self._known, self._foreign, self._start = True, first in NO_STREAM, b""
+        return self._collect(data) if self._foreign else self._pass(data)
+
+    def close(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if self._foreign:
+            raise self._fault(200, (), self._start)
+        # A last event without its blank line is whole if its data is.
+        rest = self._blocks.rest
+        said = self._pass(b"\n\n") if rest and _whole(rest) else b""
+        if self._failure is not None:
+            raise self._failure
+        if self._done:
+            return said
+        self._done = True
+        end = self._rest()
+        if end is None or (rest and not _whole(rest)):
+            raise UpstreamFailed("The provider hung up in the middle of its answer.")
+        return said + end
+
+    def _collect(self, data: bytes) -> bytes:
+        """A body instead of a stream is an error, whatever its status said: raised once it is whole."""
+        self._start += data
+        try:
+            decode(self._start)
+        except ValueError:
+            if len(self._start) <= MAX_EVENT:
+                return b""
+        self._failure = self._fault(200, (), self._start)
+        raise self._failure
+
+    def _pass(self, data: bytes) -> bytes:
+        if self._done:
+            return b""
+        out: list[bytes] = []
+        try:
+            self._take(self._blocks.feed(data), out)
+        except StreamError as error:
+            self._failure = UpstreamFailed(f"The provider's stream is broken: {error}.")
+        except UpstreamFailed as failure:
+            self._failure = failure
+        # Raised now if nothing was handed on yet, so that another target may be tried; else after what came before.
+        if self._failure is not None and not (out and self._handed):
+            raise self._failure
+        self._handed = self._handed or bool(out)
+        return b"".join(out)
+
+    def _read(self, event: Event) -> dict[Any, Any]:
+        """An event's JSON object.  Raises UpstreamFailed if it is none, or an error: by its name, by DashScope's
+        comment, or by its shape."""
+        try:
+            said = decode(event.data)
+        except ValueError:
+            said = None
+        status = true_status(event, 200)
+        if event.name == "error" or status >= HTTPStatus.BAD_REQUEST or error_in(said):
+            raise self._fault(status, (), event.data.encode("utf-8", "replace"))
+        if not isinstance(said, dict):
+            raise UpstreamFailed("The provider's stream holds an event that is no JSON object.")
+        return said
+
+    def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
+        raise NotImplementedError
+
+    def _rest(self) -> bytes | None:
+        raise NotImplementedError
+
+
+def _whole(block: bytes) -> bool:
+    for event in events([block]):
+        if event.data.startswith("[DONE]"):
+            return True
+        try:
+            decode(event.data)
+        except ValueError:
+            return False
+    return True
