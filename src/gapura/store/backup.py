@@ -44,7 +44,8 @@ def restore(path: Path, home: Path, *, database: Path | None = None, force: bool
         draft = target.with_name(f".{target.name}.restored")
         draft.unlink(missing_ok=True)
         with border(path), closing(connect(path, flags=apsw.SQLITE_OPEN_READONLY)) as source:
-            steps.refuse_newer(source)
+            if not steps.refuse_newer(source):
+                raise StoreFailed(f"{path} is not a backup of gapura")
             _copy(source, draft)
         # A write-ahead log of the former database would be played into the new one: it goes with it.
         for tail in ("", "-wal", "-shm"):

@@ -93,6 +93,8 @@ class Store:
             try:
                 connection.pragma("journal_mode", "wal")
                 connection.pragma("synchronous", "FULL")
+                # What retention deletes is overwritten, not only unlinked.
+                connection.pragma("secure_delete", True)  # noqa: FBT003 - the value of a pragma
                 steps.upgrade(connection)
                 _claim(connection, secret)
             except BaseException:
