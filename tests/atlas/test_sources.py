@@ -4,7 +4,9 @@ import hashlib
 import json
 import lzma
 import sys
+import tomllib
 from collections.abc import Iterator
+from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -156,8 +158,11 @@ def test_data_of_another_format_are_refused(home: Path) -> None:
         load(home)
 
 
-def test_the_attribution_lies_beside_the_data() -> None:
+def test_the_package_carries_its_date_and_its_attribution() -> None:
+    folder = Path(__file__).parents[2] / "packages/gapura-atlas"
     meta = json.loads((sources.package() / "meta.json").read_text())
-    assert meta["licence"] == "CC-BY-SA-4.0" and meta["url"] == "https://location.ipfire.org/"
-    text = (Path(__file__).parents[2] / "packages/gapura-atlas/ATTRIBUTION.md").read_text()
-    assert "IPFire" in text and meta["licence_url"] in text
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    assert date(*map(int, project["version"].split("."))).isoformat() == meta["as_of"]
+    assert meta["licence"] == "CC-BY-SA-4.0" and meta["licence"] in project["license"]
+    text = (folder / "ATTRIBUTION.md").read_text()
+    assert all(said in text for said in ("IPFire", meta["url"], meta["licence_url"]))

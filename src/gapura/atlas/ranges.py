@@ -88,16 +88,14 @@ class Ranges:
 
 
 def _steps(rows: Iterable[Row], bits: int) -> list[tuple[int, str | None]]:
-    """Boundaries from 0 on; neighbours of the same code become one."""
+    """Boundaries from 0 on, with the gaps between rows."""
     steps: list[tuple[int, str | None]] = [(0, None)]
     for first, last, code in rows:
         if not steps[-1][0] <= first <= last < 1 << bits:
             raise ValueError(f"the range {first:x}-{last:x} ({code}) is out of order or too large")
         if steps[-1][0] == first:
             steps.pop()
-        if not steps or steps[-1][1] != code:
-            steps.append((first, code))
-        steps.append((last + 1, None))
+        steps += (first, code), (last + 1, None)
     return [step for step in steps if step[0] < 1 << bits]
 
 
