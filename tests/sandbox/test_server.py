@@ -72,12 +72,15 @@ def test_a_test_can_count_at_the_vendor() -> None:
     assert body["connections"] == 1
 
 
-def test_leaving_closes_the_port() -> None:
-    with running() as live, socket.create_connection(("127.0.0.1", live.port), timeout=10) as kept:
-        pass
+def test_leaving_closes_the_port_and_what_came_through_it() -> None:
+    with running() as live:
+        kept = HTTPConnection("127.0.0.1", live.port, timeout=10)
+        kept.request("GET", "/sandbox/seen")
+        kept.getresponse().read()
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", live.port), timeout=10)
-    assert kept.fileno() == -1
+    assert kept.sock.recv(1) == b""
+    kept.close()
 
 
 @pytest.mark.parametrize(

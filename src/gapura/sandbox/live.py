@@ -35,9 +35,8 @@ def running(clock: Clock = system_clock) -> Iterator[Live]:
     handle: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
 
     async def serve() -> None:
-        task = asyncio.get_running_loop().create_task(run(sock, sandbox))
+        task = asyncio.get_running_loop().create_task(run(sock, sandbox, begun.set))
         handle.append((asyncio.get_running_loop(), task))
-        begun.set()
         with suppress(asyncio.CancelledError):
             await task
 

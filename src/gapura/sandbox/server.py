@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from gapura.clock import Clock, system_clock
 from gapura.sandbox.bigmodel import BigModel
@@ -12,6 +13,9 @@ from gapura.sandbox.openai import OpenAI
 from gapura.sandbox.qianfan import Qianfan
 from gapura.sandbox.shape import Call, Reply, whole
 from gapura.sandbox.vendor import Vendor
+
+# Of the loop, at the end: a connection just accepted needs two until it is made, a dropped one needs one.
+ROUNDS = 5
 
 PROVIDERS: tuple[type[Vendor], ...] = (OpenAI, DashScope, Qianfan, BigModel)
 
@@ -45,18 +49,29 @@ def create_sandbox(clock: Clock = system_clock) -> Sandbox:
     return Sandbox(clock)
 
 
-async def run(sock: socket.socket, sandbox: Sandbox | None = None) -> None:
-    """Serves on a bound socket until it is cancelled; then closes it and drops every connection."""
+async def run(sock: socket.socket, sandbox: Sandbox | None = None, begun: Callable[[], None] | None = None) -> None:
+    """Serves on a bound socket until it is cancelled; then closes it and drops every connection.
+
+    `begun` is called as soon as requests are taken.
+    """
     sandbox = sandbox or create_sandbox()
     server = await asyncio.get_running_loop().create_server(sandbox, sock=sock, backlog=2048)
     try:
-        await server.serve_forever()
+        if begun:
+            begun()
+        await asyncio.get_running_loop().create_future()
     finally:
+        await _rounds()  # a server closed between accepting and making a connection leaks it (python/cpython#109564)
         server.close()
+        await _rounds()
         for connection in list(sandbox.connections):
             connection.abort()
-        while sandbox.connections:  # each leaves in the loop's next round
-            await asyncio.sleep(0)
+        await _rounds()
+
+
+async def _rounds() -> None:
+    for _ in range(ROUNDS):
+        await asyncio.sleep(0)
 
 
 def base_urls(port: int, host: str = "127.0.0.1") -> dict[str, str]:
