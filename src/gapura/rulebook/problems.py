@@ -9,7 +9,7 @@ from gapura.terms.rulebook import Rulebook
 
 def problems(book: Rulebook, at: int) -> list[str]:
     """Sentences, none where all is well.  `at`: UTC microseconds."""
-    return [*_routes(book), *_policies(book, at)]
+    return [*_routes(book), *_endpoints(book), *_policies(book, at)]
 
 
 def _routes(book: Rulebook) -> Iterator[str]:
@@ -20,6 +20,16 @@ def _routes(book: Rulebook) -> Iterator[str]:
             yield f"route {route.model} cannot be served: no key is set for any of {', '.join(missing)}"
         elif missing:
             yield f"route {route.model} passes over {', '.join(missing)}: no key is set for them"
+
+
+def _endpoints(book: Rulebook) -> Iterator[str]:
+    for endpoint in book.endpoints:
+        if not endpoint.processing_territory:
+            yield (
+                f"where {endpoint.provider} processes is not known, so it is used neither for data that may not go "
+                "everywhere nor after a failure elsewhere; set processing_territory in "
+                f"[providers.{endpoint.provider}]"
+            )
 
 
 def _policies(book: Rulebook, at: int) -> Iterator[str]:

@@ -143,10 +143,10 @@ def _coverage(policy: Policy, facts: Facts) -> Ruling:
             return Ruling(effect, "partial", f"{where} covers {facts.territory} in part: {excepted}")
     if phase is None:
         first = policy.phases[0]
-        since = f"{first.effect} begins {text(first.starts)}"
+        since = f"; {first.effect} begins {text(first.starts)}"
     else:
-        since = f"{gap} since {text(phase.starts)}" if phase.starts else gap
-    return Ruling(gap, "coverage", f"{where} does not cover {facts.territory}: {since}")
+        since = f"; {gap} since {text(phase.starts)}" if phase.starts else ""
+    return Ruling(gap, "coverage", f"{where} does not cover {facts.territory}{since}")
 
 
 def _uncertain(policy: Policy, facts: Facts, gap: Effect) -> Ruling:
