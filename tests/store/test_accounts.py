@@ -90,6 +90,8 @@ def test_a_wrong_table_is_refused_as_a_whole_naming_the_place(store: Store, tabl
         ({"external_id": "c", "contacts": {"owner": 1}}, "contacts"),
         ({"external_id": "c", "language": "not a language"}, "language"),
         ({"external_id": ""}, "external_id"),
+        ({"external_id": "c", "declared_territory": "SG\n"}, "declared_territory"),
+        ({"external_id": "c", "data_may_go_to": ["SG\n"]}, "data_may_go_to"),
     ],
 )
 def test_a_wrong_item_is_refused_naming_its_field(store: Store, item: dict[str, Any], field: str) -> None:

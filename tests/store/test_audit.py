@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -107,6 +108,31 @@ def test_what_was_tampered_with_is_found(store: Store, fault: str, seq: int, wha
     spoil(store, fault)
     found = verified(store)
     assert found is not None and found.seq == seq and what in found.what
+
+
+def rewrite(store: Store, *, through: int) -> None:
+    """What somebody can do who has the database and this source, but not the secret."""
+
+    def work(db: Connection) -> None:
+        before = audit.START
+        rows: list[Any] = db.execute(
+            "SELECT seq, at, action, subject, commitment FROM audit WHERE seq <= ?", (through,)
+        ).fetchall()
+        for seq, *fields, commitment in rows:
+            at, action, subject = fields
+            before = audit._hash(before, seq, at, "prn_9", action, subject, commitment)
+            db.execute("UPDATE audit SET actor = 'prn_9', hash = ? WHERE seq = ?", (before, seq))
+
+    store.write(work).result()
+
+
+@pytest.mark.parametrize(("through", "found_at"), [(1, 2), (2, 3), (3, 4)])
+def test_hashes_made_anew_do_not_fit_what_follows(store: Store, through: int, found_at: int) -> None:
+    for n in range(3):
+        store.change(BY, mark(str(n))).result()
+    rewrite(store, through=through)
+    found = verified(store)
+    assert found is not None and found.seq == found_at
 
 
 def test_without_the_secret_nobody_can_go_on(store: Store) -> None:

@@ -69,6 +69,7 @@ def test_a_backup_under_writes_is_one_moment(store: Store, tmp_path: Path) -> No
 def test_a_backup_is_one_private_file_and_overwrites_nothing(store: Store, saved: Path) -> None:
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     assert state(saved) == "yes"
+    assert saved.read_bytes()[18:20] == b"\1\1", "SQLite's header: needs no write-ahead log"
     assert sorted(file.name for file in saved.parent.iterdir()) == ["b.db", "home"]
     with pytest.raises(Conflict, match="exists"):
         backup.backup(store, saved)
@@ -134,6 +135,17 @@ def test_a_damaged_file_is_refused_and_the_home_stays(store: Store, saved: Path)
         backup.restore(saved, store.path.parent, force=True)
     assert state(store.path) == "yes"
     assert not (store.path.parent / "gapura.db.old").exists()
+
+
+def test_a_store_that_contradicts_itself_is_not_backed_up(store: Store, tmp_path: Path) -> None:
+    db = sqlite3.connect(store.path)
+    with db:
+        db.execute("PRAGMA writable_schema = 1")
+        db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'value TEXT', 'value INTEGER') WHERE name = 'meta'")
+    db.close()
+    with pytest.raises(StoreFailed, match=r"is damaged: .*meta\.value"):
+        backup.backup(store, tmp_path / "b.db")
+    assert [file.name for file in tmp_path.iterdir()] == ["home"]
 
 
 def test_no_file_is_said(tmp_path: Path) -> None:

@@ -136,6 +136,19 @@ def test_a_full_disk_is_said_and_nothing_is_half_done(store: Store) -> None:
     assert store.write(put("small")).result() == "small"
 
 
+def test_where_the_disk_fails_the_whole_batch_is_undone_and_told(store: Store) -> None:
+    def unreadable(db: Connection) -> str:
+        put("half")(db)
+        raise apsw.IOError("the disk is gone")
+
+    with held(store):
+        futures = [store.write(put("fine")), store.write(unreadable)]
+    for future in futures:
+        with pytest.raises(StoreFailed, match="does not read or write"):
+            future.result()
+    assert store.read(marks) == set()
+
+
 def test_files_are_ours_alone_and_settings_are_safe(store: Store) -> None:
     home = store.path.parent
     assert stat.S_IMODE(home.stat().st_mode) == 0o700

@@ -32,7 +32,7 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=500)] | UnsetType
-Territory = Annotated[str, Meta(pattern="^([A-Z]{2})?$")]
+Territory = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")]
 Limit = Annotated[int, Meta(ge=0, le=2**62)] | UnsetType
 
 
@@ -43,15 +43,15 @@ class Stated(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     external_id: Name
     organisation: Name | UnsetType = UNSET
     name: Text = UNSET
-    language: Annotated[str, Meta(pattern="^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$")] | UnsetType = UNSET
-    zone: Annotated[str, Meta(pattern=r"^([\w+-]+(/[\w+-]+)*)?$")] | UnsetType = UNSET
+    language: Annotated[str, Meta(pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?\Z")] | UnsetType = UNSET
+    zone: Annotated[str, Meta(pattern=r"^([\w+-]+(/[\w+-]+)*)?\Z")] | UnsetType = UNSET
     declared_territory: Territory | UnsetType = UNSET
     ownership: Text = UNSET
     contacts: dict[Name, Name] | UnsetType = UNSET
     requests_per_minute: Limit = UNSET
     tokens_per_minute: Limit = UNSET
     budget: Annotated[int, Meta(ge=-1, le=2**62)] | UnsetType = UNSET
-    data_may_go_to: tuple[Annotated[str, Meta(pattern="^[A-Z]{2}$")], ...] | UnsetType = UNSET
+    data_may_go_to: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] | UnsetType = UNSET
 
 
 COLUMNS = tuple(field for field in Stated.__struct_fields__ if field != "contacts")
@@ -90,8 +90,11 @@ def from_csv(data: bytes) -> list[Row]:
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = _header(next(lines, []))
-        return [_row(f"line {lines.line_num}", "column ", _cells(header, cells, lines.line_num), strict=False)
-                for cells in lines if any(cells)]  # fmt: skip
+        return [
+            _row(f"line {lines.line_num}", "column ", _cells(header, cells, lines.line_num), strict=False)
+            for cells in lines
+            if any(cells)
+        ]
     except csv.Error as error:
         raise BadRequest(f"line {lines.line_num}: {error}", param=f"line {lines.line_num}") from error
 

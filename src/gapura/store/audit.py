@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gapura.store.base import Conflict, Connection, Work
+from gapura.store.base import Conflict, Connection, Work, mark, marked
 from gapura.store.secrets import Secret
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ def append(connection: Connection, secret: Secret, at: int, by: Change) -> int:
         (seq, at, by.actor, by.action, by.subject, commitment, digest),
     )
     connection.execute("INSERT INTO audit_text VALUES (?, ?, ?, ?)", (seq, salt, by.reason, by.detail))
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('audit_head', ?)", (_seal(secret, seq, digest),))
+    mark(connection, "audit_head", _seal(secret, seq, digest))
     return seq
 
 
@@ -117,8 +117,7 @@ def verify(connection: Connection, secret: Secret) -> Problem | None:
         if salt is not None and commitment != _commitment(secret, salt, reason, detail):
             return Problem(seq, "has another text than was written")
         before = digest
-    sealed = connection.execute("SELECT value FROM meta WHERE name = 'audit_head'").fetchone()
-    if (sealed[0] if sealed else "") != (_seal(secret, seq, before) if seq else ""):
+    if marked(connection, "audit_head") != (_seal(secret, seq, before) if seq else ""):
         return Problem(seq + 1, "is missing: the end of the chain was cut off or written without the secret")
     return None
 

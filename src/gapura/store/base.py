@@ -12,7 +12,7 @@ from apsw import Connection
 
 from gapura.errors import Refused, Unready
 
-__all__ = ["Conflict", "Connection", "Scope", "Shape", "StoreFailed", "Work"]
+__all__ = ["Conflict", "Connection", "Scope", "Shape", "StoreFailed", "Work", "mark", "marked"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -34,6 +34,17 @@ class Conflict(Refused):
 
 Scope = str | None
 """Whose rows a function may see: an organisation's, or None for the operator, who sees all."""
+
+
+def mark(connection: Connection, name: str, value: str) -> None:
+    """Notes something about the home as a whole, e.g. whether it is a sandbox."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def marked(connection: Connection, name: str) -> str:
+    """What `mark` noted, "" where nothing was."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return str(row[0]) if row else ""
 
 
 class Shape(Generic[S]):

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from gapura.errors import BadRequest, NotFound
 from gapura.store import accounts, secrets
-from gapura.store.base import Connection, Scope, Shape
+from gapura.store.base import Connection, Scope, Shape, mark, marked
 from gapura.store.secrets import Secret
 from gapura.terms import ids
 from gapura.terms.caller import Key
@@ -68,10 +68,9 @@ def bootstrap(connection: Connection, wanted: Wanted, token: str, secret: Secret
     secrets.strong(token, "GAPURA_BOOTSTRAP_KEY")
     row = connection.execute(f"{SELECT} WHERE digest = ?", (secret.digest(token),)).fetchone()
     key = SHAPE.struct(row) if row else create(connection, None, wanted, token, secret, at)
-    former = connection.execute("SELECT value FROM meta WHERE name = 'bootstrap_key'").fetchone()
-    if former and former[0] != key.id:
-        revoke(connection, None, former[0])
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('bootstrap_key', ?)", (key.id,))
+    if (former := marked(connection, "bootstrap_key")) not in {"", key.id}:
+        revoke(connection, None, former)
+    mark(connection, "bootstrap_key", key.id)
     return key
 
 

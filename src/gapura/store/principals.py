@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from gapura.errors import BadRequest, Forbidden, NotFound
 from gapura.store import secrets
-from gapura.store.base import Connection, Scope, Shape
+from gapura.store.base import Connection, Scope, Shape, mark, marked
 from gapura.store.secrets import Secret
 from gapura.terms import ids
 
@@ -98,10 +98,9 @@ def bootstrap(connection: Connection, token: str, secret: Secret, at: int) -> Pr
     row = connection.execute(f"{SELECT} WHERE digest = ?", (secret.digest(token),)).fetchone()
     wanted = Wanted(role="owner", name="GAPURA_ADMIN_TOKEN")
     principal = SHAPE.struct(row) if row else create(connection, wanted, token, secret, at)
-    former = connection.execute("SELECT value FROM meta WHERE name = 'bootstrap_principal'").fetchone()
-    if former and former[0] != principal.id:
-        revoke(connection, former[0])
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('bootstrap_principal', ?)", (principal.id,))
+    if (former := marked(connection, "bootstrap_principal")) not in {"", principal.id}:
+        revoke(connection, former)
+    mark(connection, "bootstrap_principal", principal.id)
     return principal
 
 

@@ -20,7 +20,7 @@ import apsw
 from gapura.clock import Clock, system_clock
 from gapura.store import audit, secrets, steps
 from gapura.store.audit import Change
-from gapura.store.base import Connection, StoreFailed, Work
+from gapura.store.base import Connection, StoreFailed, Work, mark, marked
 from gapura.store.secrets import Secret
 
 T = TypeVar("T")
@@ -222,9 +222,10 @@ def refuse_old_sqlite(version: str) -> None:
 
 def _claim(connection: Connection, secret: Secret) -> None:
     """Marks a new database with the secret's id; refuses one that was made under another secret."""
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('pepper_id', ?)", (secret.pepper_id,))
-    ((known,),) = connection.execute("SELECT value FROM meta WHERE name = 'pepper_id'")
-    if known != secret.pepper_id:
+    known = marked(connection, "pepper_id")
+    if not known:
+        mark(connection, "pepper_id", secret.pepper_id)
+    elif known != secret.pepper_id:
         raise StoreFailed(
             f"{connection.filename} was made under another secret ({known}, this one is {secret.pepper_id}); "
             "set GAPURA_SECRET, or put back the file `secret`, that belongs to it"
