@@ -242,13 +242,13 @@ class Tail:
         frames: list[Frame] = []
         while limit > 0:
             later = self._later()  # asked first: what the writer wrote before it left is then all there
-            data = self._data(limit)
-            used = 0
-            while (frame := _frame(data, used)) is not None:
-                frames.append(frame[0])
-                used = frame[1]
+            try:
+                used = self._take(self._data(limit), frames)
+            except Unreadable:
+                if frames:
+                    break  # what is sound before it comes first
+                raise
             limit -= used
-            self.position = Position(self.position.segment, self.position.offset + used)
             if used == 0:
                 if later is None:
                     break
@@ -267,6 +267,14 @@ class Tail:
                 segment(self.folder, number).unlink()
             except FileNotFoundError:
                 break
+
+    def _take(self, data: bytes, frames: list[Frame]) -> int:
+        """Adds the whole frames of `data`, which lies at the position, and goes behind them; how many bytes."""
+        here, start = self.position
+        while (found := _frame(data, self.position.offset - start)) is not None:
+            frames.append(found[0])
+            self.position = Position(here, start + found[1])
+        return self.position.offset - start
 
     def _data(self, limit: int) -> bytes:
         here, offset = self.position

@@ -11,20 +11,23 @@ VERSION = 1
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """A gate introduces itself.  `purses` is what it still holds (after the keeper was away)."""
+    """A gate introduces itself.  After the keeper was away, `purses` is what it has left of each, and `lent` what it
+    has received less what it gave back: of a budget in all its life, of a minute's limit in this minute.  What the
+    keeper lent beyond that never arrived."""
 
     version: int
     incarnation: str
     gate: int
     pid: int
     purses: dict[str, int] = {}
+    lent: dict[str, int] = {}
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask"):
     """A gate wants to spend from a purse and its slice does not cover it.
 
     Purses: `tok:<account>` the token budget, `rpm:<key or account>` and `tpm:<key or account>` a minute's limits.
-    `want` is the least that helps, `limit` the limit a minute (0 for budgets).
+    `want` is what is needed now, `limit` the limit a minute (0 for budgets).
     """
 
     n: int
@@ -34,10 +37,12 @@ class Ask(msgspec.Struct, frozen=True, tag="ask"):
 
 
 class GiveBack(msgspec.Struct, frozen=True, tag="back"):
-    """A gate returns what it does not need (on drain, or when asked to by Recall)."""
+    """A gate returns what it does not need: on drain, and as the answer to each Recall (then also 0).  `until` names
+    the minute that a limit's slice was of."""
 
     purse: str
     amount: int
+    until: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
@@ -81,8 +86,8 @@ class Delta(msgspec.Struct, frozen=True, tag="delta"):
 
 
 class Grant(msgspec.Struct, frozen=True, tag="grant"):
-    """The answer to Ask `n`: `amount` to spend before `until` (UTC microseconds, 0: no end).  0 means: nothing
-    left; for a minute's limit `retry_after` says when there will be."""
+    """The answer to Ask `n`: `amount` to spend before `until` (UTC microseconds, 0: no end).  Less than was wanted
+    means: that is all there is; for a minute's limit `retry_after` says in how many seconds there will be more."""
 
     n: int
     purse: str
