@@ -89,6 +89,21 @@ REGION = (
     Rule("region", "forbidden", status=403, message=r"^request not allowed$"),
 )
 
+# OpenAI's own codes, which the others' fronts use, too, where they have none of their own.  Some come from third-party
+# pages only (slow_down, server_is_overloaded, credit_balance_exhausted).
+GENERAL = (
+    Rule("context", r"context_length_exceeded"),
+    Rule("policy", r"content_policy_violation|content_filter"),
+    Rule("quota", r"insufficient_quota|billing_.*|credit_balance_exhausted"),
+    Rule("overloaded", r"slow_down|server_is_overloaded|overloaded_error"),
+    Rule("tokens", r"tokens"),
+    Rule("requests", r"requests|rate_limit_exceeded|rate_limit_error"),
+    Rule("credentials", r"invalid_api_key|authentication_error"),
+    Rule("model", r"model_not_found"),
+    Rule("failed", r"server_error|api_error"),
+    Rule("invalid", r"invalid_request_error", status=200),
+)
+
 # Our own key must not reach a caller through a vendor's message.
 SECRETS = re.compile(
     r"(?:bearer\s+|key provided:\s*)\S+|\b(?:sk|ak|api)-[\w*-]{4,}[\w*]|\bbce-v3/\S+|\b[0-9a-f]{32}\.\w{8,}"
@@ -141,7 +156,7 @@ def _unsaid(name: str, status: int) -> str:
 
 def judge(rules: Sequence[Rule], said: Said) -> str:
     """The name of the outcome."""
-    for rule in (*REGION, *rules):
+    for rule in (*REGION, *rules, *GENERAL):
         if _applies(rule, said):
             return rule.outcome
     if said.status == HTTPStatus.NOT_FOUND and not said.readable:

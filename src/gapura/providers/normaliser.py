@@ -54,6 +54,8 @@ class Normaliser(Stream):
                 self._done = True
                 out.append(self._end())
                 return
+            if not event.data.strip():
+                continue  # a keep-alive
             said = self._read(event)
             if not self._head.id:
                 self._head.learn(said, event.data.encode("utf-8", "replace"))

@@ -13,25 +13,11 @@ from gapura.errors import UpstreamFailed
 from gapura.providers import catalogue
 from gapura.providers.answers import usage_of
 from gapura.providers.base import Headers, Loss, Reader, Translation, bearer
-from gapura.providers.faults import Rule, fault
+from gapura.providers.faults import fault
 from gapura.providers.passthrough import PassThrough
 from gapura.providers.vendor import cap_to
 from gapura.terms.usage import Usage
 from gapura.wire.openai import ChatRequest, fields, splice
-
-# Codes that OpenAI does not document as such come from third-party pages (vendors' errors, 2026-11).
-FAULTS = (
-    Rule("context", r"context_length_exceeded"),
-    Rule("policy", r"content_policy_violation|content_filter"),
-    Rule("quota", r"insufficient_quota|billing_.*|credit_balance_exhausted"),
-    Rule("overloaded", r"slow_down|server_is_overloaded|overloaded_error"),
-    Rule("tokens", r"tokens"),
-    Rule("requests", r"requests|rate_limit_exceeded|rate_limit_error"),
-    Rule("credentials", r"invalid_api_key|authentication_error"),
-    Rule("model", r"model_not_found"),
-    Rule("failed", r"server_error|api_error"),
-    Rule("invalid", r"invalid_request_error", status=200),
-)
 
 
 class Answer(msgspec.Struct):
@@ -78,7 +64,7 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
         return PassThrough(self.fault, include_usage=include_usage)
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
-        return fault(self.name, FAULTS, status, headers, body, self.clock, native=True)
+        return fault(self.name, (), status, headers, body, self.clock, native=True)
 
 
 def _limit(chat: ChatRequest, model: str, cap: int | None, losses: list[Loss]) -> dict[str, Any]:

@@ -9,11 +9,26 @@ from gapura.providers.streams import DONE, EMPTY, Fault, Stream
 from gapura.wire.sse import events
 from gapura.wire.tokens import estimate
 
-# A quotation mark inside a text is always escaped, so none of these (but the end's) can stand in an answer's text.
-MARKS = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:\s*[^n\s]|"object"\s*:\s*"error"|\[DONE\]|^(?:event|:)', re.MULTILINE)
+# A quotation mark inside a text is always escaped, so none of these can stand in an answer's text.  Plain substrings
+# are looked for first: they cost a tenth of an expression.
+USAGE = re.compile(rb'"usage"\s*:\s*\{')
 DELTA = re.compile(rb'"delta"\s*:\s*\{\s*"')
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
-TEXT = re.compile(rb'"(?:content|arguments|reasoning_content|refusal)"\s*:\s*"([^"]*)')
+TEXTS = {
+    b'"%s"' % name: re.compile(rb'"%s"\s*:\s*"([^"]*)' % name)
+    for name in (b"content", b"arguments", b"reasoning_content", b"refusal")
+}
+
+
+def marked(joined: bytes) -> bool:
+    """Whether something stands there that must be looked at: the end, an error, a named event, usage."""
+    return (
+        b"[DONE]" in joined
+        or b'"error"' in joined
+        or b"\nevent" in joined
+        or joined.startswith(b"event")
+        or (b'"usage"' in joined and USAGE.search(joined) is not None)
+    )
 
 
 class PassThrough(Stream):
@@ -28,7 +43,7 @@ class PassThrough(Stream):
         if not blocks:
             return
         joined = b"\n\n".join([*blocks, b""])
-        if MARKS.search(joined):
+        if marked(joined):
             for block in blocks:
                 self._look(block, out)
                 if self._done:
@@ -45,6 +60,8 @@ class PassThrough(Stream):
                 self._done = True
                 out.append(DONE)
                 return
+            if not event.data.strip():
+                continue  # a keep-alive
             said = self._read(event)
             self.usage = usage_of(said.get("usage")) or self.usage
             if said.get("usage") and said.get("choices") == [] and not self._include_usage:
@@ -55,7 +72,7 @@ class PassThrough(Stream):
     def _note(self, handed: bytes) -> None:
         self.begun = self.begun or DELTA.search(handed) is not None
         self._finished = self._finished or FINISH.search(handed) is not None
-        text = b"".join(TEXT.findall(handed))
+        text = b"".join(found for name, pattern in TEXTS.items() if name in handed for found in pattern.findall(handed))
         self.relayed += estimate(text.decode("utf-8", "replace"))
 
     def _rest(self) -> bytes | None:

@@ -38,7 +38,7 @@ FIELDS = {
     "presence_penalty": clamp(-2.0, 2.0),
     "frequency_penalty": drop("behavioural", means_nothing=(0,)),
     "n": one_of(1, 2, 3, 4, weight="contract"),
-    "stop": keep(),
+    "stop": typed(str | list[str | int]),  # also token ids
     "seed": whole(0, 2**31 - 1, "behavioural"),
     "logprobs": typed(bool),
     "top_logprobs": whole(0, 5, "contract"),

@@ -1,0 +1,108 @@
+"""The reference of what becomes of a request, written from the tables: `python -m gapura.providers.reference`."""
+
+import sys
+from collections.abc import Iterator
+
+from gapura.providers import PROVIDERS
+from gapura.providers.catalogue import catalogue
+from gapura.providers.faults import OUTCOMES
+from gapura.providers.fields import UNKNOWN, Field
+from gapura.providers.vendor import Vendor
+
+HEAD = """\
+# Providers
+
+Written from the tables in `gapura.providers` by `python -m gapura.providers.reference`; do not edit.
+
+## What becomes of each field
+
+OpenAI's own requests pass through: only `model`, the output limit and `stream_options` are replaced, and not a byte
+where none of them needs to be.  For the others each field ends in the body or is a **loss**, told in `gapura-losses`:
+
+- *cosmetic*: no application can tell from the answer
+- *behavioural*: another answer, of the same form; refused in strict mode
+- *contract*: an answer that the application cannot use, or did not ask for: the target is passed over, unless the
+  route accepts the field
+
+In brackets stands the weight of the loss where the provider cannot do what was asked.  `null` is the same as absent.
+"""
+
+MESSAGES = """
+## Messages
+
+| what | becomes | loss |
+|---|---|---|
+| role `developer` | `system` | `messages.role`, cosmetic |
+| role `function`, `function_call` of an assistant | role `tool`, `tool_calls` | `functions`, contract |
+| `refusal` of an assistant without content | content | `messages.refusal`, cosmetic |
+| `annotations`, an empty `refusal` | left out | |
+| `audio` of an assistant | left out | `messages.audio`, contract |
+| parts `image_url`, `video_url` for a model that does not see | left out | `messages.image_url`, contract |
+| parts `input_audio`, `file`, unknown ones | left out | `messages.input_audio` and so on, contract |
+| images in base64, to glm | without the `data:` prefix | |
+| no message has the word JSON, to qwen, in JSON mode | a system message asks for it | `messages`, cosmetic |
+
+## Tools
+
+| what | becomes | loss |
+|---|---|---|
+| `strict` of a function | left out | `tools.strict`, behavioural |
+| a function without a description, to qwen | its name describes it | `tools.description`, cosmetic |
+| a function named `search`, to qwen | refused by the vendor | `tools.name`, contract |
+| types but `function` (to glm also `web_search`, `retrieval`, `mcp`) | left out | `tools.custom` and so on, contract |
+| more than 128 tools, to glm | the first 128 | `tools`, contract |
+| `tool_choice` none, to glm | the tools are left out | `tools`, cosmetic |
+
+## Answers
+
+An answer has OpenAI's fields, besides them `reasoning_content`, and `web_search`, `search_info` or `search_results`
+where the caller asked for a search.  Other fields of the vendors' own are left out.  `usage` of a stream comes in a
+chunk of its own, to those who asked with `stream_options.include_usage`.
+"""
+
+
+def cell(field: Field) -> str:
+    return f"{field.does} ({field.weight})" if field.weight else field.does
+
+
+def fields() -> Iterator[str]:
+    vendors = [vendor for vendor in PROVIDERS.values() if isinstance(vendor, Vendor)]
+    yield "| field | " + " | ".join(vendor.name for vendor in vendors) + " |"
+    yield "|---" * (len(vendors) + 1) + "|"
+    for name in sorted({name for vendor in vendors for name in vendor.fields}):
+        yield f"| `{name}` | " + " | ".join(cell(vendor.fields.get(name, UNKNOWN)) for vendor in vendors) + " |"
+
+
+def outcomes() -> Iterator[str]:
+    yield "| what happened | status | type | code | another target may be tried | speaks against the target |"
+    yield "|---|---|---|---|---|---|"
+    for name, one in OUTCOMES.items():
+        code = one.code or "the vendor's, from OpenAI"
+        yield f"| {name} | {one.status} | {one.kind} | {code} | {_yes(one.advance)} | {_yes(one.trips)} |"
+
+
+def models() -> Iterator[str]:
+    yield "| provider | model | context | output | thinks | sees | shut down |"
+    yield "|---|---|---|---|---|---|---|"
+    for provider, vendor in catalogue().vendors.items():
+        for name, one in vendor.models.items():
+            sees = "" if one.vision is None else _yes(one.vision)
+            numbers = f"{one.context or ''} | {one.max_output or ''}"
+            yield f"| {provider} | `{name}` | {numbers} | {one.thinks} | {sees} | {one.shut_down} |"
+
+
+def render() -> str:
+    known = catalogue()
+    parts = [HEAD, *fields(), MESSAGES, "## Errors\n", *outcomes()]
+    parts += [f"\n## Models\n\nAs of {known.as_of}. What is empty is unknown. {known.source}\n", *models()]
+    hosts = [f"| `{host}` | {territory} |" for host, territory in known.territories.items()]
+    parts += ["\n## Where requests are processed\n", "| host | territory |", "|---|---|", *hosts]
+    return "\n".join(parts) + "\n"
+
+
+def _yes(fact: bool) -> str:  # noqa: FBT001 - it is the fact
+    return "yes" if fact else "no"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,82 @@
+"""What vendors are sent and what their answers become, as files that a reviewer reads without any Python.
+
+The first line says what is done: `translate MODEL [cap=N]`, `answer`, `stream [usage]`, or `fault STATUS`.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from gapura.clock import TurnableClock, instant
+from gapura.errors import UpstreamFailed
+from gapura.providers import PROVIDERS
+from gapura.providers.base import Provider
+from gapura.providers.openai import OpenAI
+from gapura.providers.vendor import Vendor
+from gapura.wire import openai
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+FILES = sorted(GOLDEN.glob("*/*.txt"))
+CLOCK = TurnableClock(instant("2026-11-22T12:00:00+00:00"))
+
+
+def at_a_fixed_time(name: str) -> Provider:
+    provider = PROVIDERS[name]
+    assert isinstance(provider, OpenAI | Vendor)
+    return structs.replace(provider, clock=CLOCK)
+
+
+def told(failure: UpstreamFailed) -> str:
+    marks = ["another target" if failure.advance else "no other target"]
+    marks += ["trips"] * failure.trips + ["no retry"] * (failure.should_retry is False)
+    if failure.retry_after is not None:
+        marks.append(f"after {failure.retry_after:g} s")
+    return f"{failure.status} {failure.kind} {failure.code} {failure.param}\n{failure.message}\n{', '.join(marks)}\n"
+
+
+def translated(provider: Provider, given: str, model: str, cap: str = "") -> str:
+    body = given.strip().encode()
+    done = provider.translate(body, openai.read(body), model, int(cap.removeprefix("cap=")) if cap else None)
+    losses = "".join(f"{loss.weight} · {loss.field}: {loss.why}\n" for loss in done.losses)
+    return json.dumps(json.loads(done.body), ensure_ascii=False) + "\n----------\n" + losses
+
+
+def streamed(provider: Provider, given: str, *, usage: bool) -> str:
+    reader = provider.reader("the-model", include_usage=usage)
+    try:
+        return (reader.feed(given.encode()) + reader.close()).decode()
+    except UpstreamFailed as failure:
+        return told(failure)
+
+
+def done(provider: Provider, order: str, given: str) -> str:
+    match order.split():
+        case ["translate", *how]:
+            return translated(provider, given, *how)
+        case ["answer"]:
+            try:
+                return (
+                    json.dumps(json.loads(provider.answer(given.encode(), "the-model")[0]), ensure_ascii=False) + "\n"
+                )
+            except UpstreamFailed as failure:
+                return told(failure)
+        case ["stream", *how]:
+            return streamed(provider, given, usage=how == ["usage"])
+        case ["fault", status]:
+            return told(provider.fault(int(status), (), given.encode()))
+        case _:
+            raise AssertionError(f"what is {order}?")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_golden(file: Path) -> None:
+    order, _, rest = file.read_bytes().decode().partition("\n")
+    given, _, expected = rest.partition("----------\n")
+    assert done(at_a_fixed_time(file.parent.name), order, given) == expected
+
+
+def test_every_provider_has_some_of_each() -> None:
+    orders = {(file.parent.name, file.read_bytes().decode().split()[0]) for file in FILES}
+    assert orders == {(name, order) for name in PROVIDERS for order in ("translate", "answer", "stream", "fault")}
