@@ -56,21 +56,21 @@ def test_the_holder_says_where_it_answers(tmp_path: Path, monkeypatch: pytest.Mo
 def test_sockets_are_short_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     deep = tmp_path / ("d" * 200) / "home"
-    path = socket_path(deep, {})
+    path = socket_path(deep, environ={})
     assert path.parent == tmp_path / f"gapura-{os.geteuid()}" and path.parent.stat().st_mode & 0o777 == 0o700
-    assert len(path.name) == len("0123456789abcdef.sock")
-    assert path != socket_path(tmp_path / "home", {})
+    assert len(path.name) == len("0123456789abcdef.api")
+    assert len({path, socket_path(tmp_path / "home", environ={}), socket_path(deep, "gates", environ={})}) == 3
 
 
 def test_a_runtime_directory_that_others_may_enter_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)
-    assert socket_path(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path / "open")}).parent.name.startswith("gapura-")
+    assert socket_path(tmp_path, environ={"XDG_RUNTIME_DIR": str(tmp_path / "open")}).parent.name.startswith("gapura-")
     (tmp_path / f"gapura-{os.geteuid()}").chmod(0o770)
     with pytest.raises(PermissionError, match="XDG_RUNTIME_DIR"):
-        socket_path(tmp_path, {})
+        socket_path(tmp_path, environ={})
     (tmp_path / f"gapura-{os.geteuid()}").rmdir()
     (tmp_path / f"gapura-{os.geteuid()}").symlink_to(tmp_path / "open")
     with pytest.raises(PermissionError):
-        socket_path(tmp_path, {})
+        socket_path(tmp_path, environ={})

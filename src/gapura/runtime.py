@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 # A probe (`is_held`) takes the lock for microseconds; a holder must not be turned away by one.
 TRIES = 5
@@ -83,7 +83,7 @@ def is_held(home: Path) -> bool:
 
 
 def keeper_socket(home: Path) -> Path | None:
-    """Where the holder of the home answers, by its own word; None where nobody holds it.
+    """Where the holder of the home answers commands, by its own word; None where nobody holds it.
 
     Not computed anew: a service and a shell seldom agree on XDG_RUNTIME_DIR.
     """
@@ -93,9 +93,12 @@ def keeper_socket(home: Path) -> Path | None:
     return Path(path.strip()) if path.strip() else None
 
 
-def socket_path(home: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the keeper of this home shall listen: a short path (the kernel takes some 100 bytes) in a directory that
-    nobody else may enter, which is made if need be.  Raises PermissionError where somebody else was there first."""
+def socket_path(home: Path, use: Literal["api", "gates"] = "api", environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the keeper of this home shall listen for commands or for its gates: a short path (the kernel takes some
+    100 bytes) in a directory that nobody else may enter, which is made if need be.
+
+    Raises PermissionError where somebody else was there first.
+    """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if runtime and _is_ours(Path(runtime)):
         folder = Path(runtime) / "gapura"
@@ -105,7 +108,7 @@ def socket_path(home: Path, environ: Mapping[str, str] = os.environ) -> Path:
     if not _is_ours(folder):
         raise PermissionError(f"{folder} is not a private directory of this user; remove it, or set XDG_RUNTIME_DIR")
     name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
-    return folder / f"{name}.sock"
+    return folder / f"{name}.{use}"
 
 
 def _is_ours(folder: Path) -> bool:

@@ -1,0 +1,178 @@
+"""Looks for what would keep this gateway from working.  Changes nothing, and needs nothing to be sound."""
+
+import os
+import shutil
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import apsw
+import click
+
+from gapura import runtime
+from gapura.app import rules
+from gapura.atlas import sources
+from gapura.cli import ending
+from gapura.cli.output import Output, table
+from gapura.clock import SECOND, system_clock
+from gapura.errors import GapuraError
+from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.problems import problems
+from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
+from gapura.store import audit, ledger, secrets, sqlite, steps
+
+OLDEST_PYTHON = (3, 11)
+# Registries move about one address block in a hundred a month.
+STALE_DAYS = 90
+LEAST_FREE = 1 << 30
+PRIVATE = 0o077
+DAY = 86_400 * SECOND
+
+# What a damaged, foreign or forbidden file may raise on the way to an answer.
+TROUBLE = (GapuraError, BadDocument, OSError, ValueError, ImportError, apsw.Error)
+
+
+class Finding(NamedTuple):
+    """`state`: wrong is what will not work, note what a person should know."""
+
+    check: str
+    state: Literal["ok", "note", "wrong"]
+    found: str
+
+
+@click.command(short_help="Look for what would keep this gateway from working.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder of the state, instead of GAPURA_HOME.")
+@click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+def doctor(home: Path | None, as_json: bool) -> int:  # noqa: FBT001 - an option
+    """Look at versions, settings, home, store, ports, place data, providers and policies.
+
+    Exit code 3 where something is wrong.
+    """
+    found = list(examine(home, os.environ))
+    rows: list[dict[str, Any]] = [finding._asdict() for finding in found]
+    Output("doctor", as_json=as_json).say(rows, lambda: table(rows, Finding._fields))
+    return ending.NO if any(finding.state == "wrong" for finding in found) else ending.OK
+
+
+def examine(home: Path | None, environ: Any) -> Iterator[Finding]:
+    yield from _versions()
+    try:
+        settings = Settings.load(environ, flags={"home": home})
+    except BadSetting as error:
+        yield Finding("settings", "wrong", str(error))
+        return
+    for name, check in CHECKS.items():
+        try:
+            yield from check(settings)
+        except TROUBLE as error:
+            yield Finding(name, "wrong", str(error))
+
+
+def _versions() -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", "ok" if sys.version_info >= OLDEST_PYTHON else "wrong", python)
+    try:
+        sqlite.refuse_old_sqlite(apsw.sqlite_lib_version())
+        yield Finding("sqlite", "ok", apsw.sqlite_lib_version())
+    except GapuraError as error:
+        yield Finding("sqlite", "wrong", str(error))
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    home = settings.home
+    if not home.exists():
+        yield Finding("home", "note", f"{home} is not there; the first start makes it")
+        return
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & PRIVATE:
+        yield Finding("home", "wrong", f"{home} can be entered by others; run: chmod 700 {home}")
+    elif not os.access(home, os.W_OK):
+        yield Finding("home", "wrong", f"{home} cannot be written to by this user")
+    else:
+        yield Finding("home", "ok", f"{home}, {'in use by a gateway' if runtime.is_held(home) else 'not in use'}")
+    free = shutil.disk_usage(home).free
+    yield Finding("disk", "ok" if free >= LEAST_FREE else "note", f"{free >> 20} MiB free")
+
+
+def _secret(settings: Settings) -> Iterator[Finding]:
+    path = settings.home / "secret"
+    if settings.secret:
+        yield Finding("secret", "ok", "GAPURA_SECRET")
+    elif path.exists():
+        secrets.load(settings.home)
+        yield Finding("secret", "ok", f"{path}, closed to others; it is in no backup: keep a copy elsewhere")
+    else:
+        yield Finding("secret", "note", f"{path} is not there; the first start makes it")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    path = settings.database_path
+    if not path.exists():
+        yield Finding("store", "note", f"{path} is not there; the first start makes it")
+        return
+    secret = secrets.load(settings.home, settings.secret)
+    with sqlite.border(path), closing(sqlite.connect(path, apsw.SQLITE_OPEN_READONLY)) as db:
+        steps.refuse_newer(db)
+        damage = db.pragma("quick_check")
+        yield Finding("store", "ok" if damage == "ok" else "wrong", f"{path}: {damage}")
+        astray = ledger.verify(db)
+        yield Finding("ledger", "wrong" if astray else "ok", "; ".join(astray) or "adds up")
+        problem = audit.verify(db, secret)
+        told = f"entry {problem.seq} {problem.what}" if problem else "every entry is as it was written"
+        yield Finding("audit", "wrong" if problem else "ok", told)
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    serving = runtime.is_held(settings.home)
+    for name, host, port in (
+        ("port", settings.host, settings.port),
+        ("admin port", settings.admin_host, settings.admin_port),
+    ):
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            family, kind, _, _, address = found[0]
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+            yield Finding(name, "ok", f"{host}:{port} is free")
+        except OSError as error:
+            state: Literal["ok", "wrong"] = "ok" if serving else "wrong"
+            told = "in use, and a gateway runs on this home" if serving else error.strerror
+            yield Finding(name, state, f"{host}:{port}: {told}")
+
+
+def _atlas(settings: Settings) -> Iterator[Finding]:
+    atlas = sources.load(settings.home)
+    age = system_clock() // DAY - (date.fromisoformat(atlas.as_of) - date(1970, 1, 1)).days
+    fresh = age <= STALE_DAYS
+    told = "" if fresh else "; install a newer gapura-atlas"
+    yield Finding("atlas", "ok" if fresh else "note", f"{atlas.source} of {atlas.as_of}, {age} days old{told}")
+
+
+def _rules(settings: Settings) -> Iterator[Finding]:
+    if settings.provider_keys:
+        yield Finding("providers", "ok", ", ".join(settings.provider_keys))
+    else:
+        names = ", ".join(f"{stem}_API_KEY" for stem in PROVIDER_VARIABLES.values())
+        yield Finding("providers", "note", f"none is set up (set {names}); a new home starts with the sandbox")
+    book = rules.rulebook(settings, {})
+    policies = ", ".join(f"{policy.name} ({policy.pack.as_of})" for policy in book.policies)
+    yield Finding("policies", "ok", policies or "none")
+    yield Finding("egress", "ok" if book.egress_territory else "note", book.egress_territory or "not stated")
+    for problem in problems(book, system_clock()):
+        yield Finding("rules", "note", problem)
+
+
+CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
+    "home": _home,
+    "secret": _secret,
+    "store": _store,
+    "ports": _ports,
+    "atlas": _atlas,
+    "policies": _rules,
+}

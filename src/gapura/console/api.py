@@ -1,0 +1,107 @@
+"""The admin API as one ASGI application, made anew for each listener."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gapura.console import (
+    accounts,
+    audit,
+    backup,
+    guard,
+    keys,
+    openapi,
+    policies,
+    principals,
+    problems,
+    records,
+    routes,
+    status,
+    usage,
+)
+from gapura.console.context import Context
+from gapura.console.operations import Operation
+from gapura.errors import GapuraError, NotFound, Refused
+
+PREFIX = "/api/v1"
+
+OPERATIONS: tuple[Operation, ...] = (
+    *accounts.OPERATIONS,
+    *keys.OPERATIONS,
+    *principals.OPERATIONS,
+    *policies.OPERATIONS,
+    *routes.OPERATIONS,
+    *usage.OPERATIONS,
+    *records.OPERATIONS,
+    *audit.OPERATIONS,
+    *backup.OPERATIONS,
+    *status.OPERATIONS,
+)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class WrongMethod(Refused):
+    """The path is there, and takes other methods."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+def admin(context: Context, *, local: bool = False) -> Starlette:
+    """`local`: for the keeper's Unix socket, whose directory only our own user can enter: whoever is there is owner."""
+
+    def guarded(inner: Endpoint) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                if not local:
+                    guard.check_site(request, context.settings)
+                return await inner(request)
+            except GapuraError as error:
+                return problems.answer(error)
+
+        return endpoint
+
+    def served(operation: Operation) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            who = guard.local_owner() if local else await guard.identify(request, context)
+            return await operation.run(request, context, who)
+
+        return guarded(endpoint)
+
+    def probed(answer: Callable[[Context], Response]) -> Endpoint:
+        async def endpoint(_: Request) -> Response:
+            return answer(context)
+
+        return guarded(endpoint)
+
+    described = openapi.document(OPERATIONS, PREFIX)
+
+    async def description(_: Request) -> Response:
+        return JSONResponse(described)
+
+    return Starlette(
+        routes=[
+            *(Route(PREFIX + row.path, served(row), methods=[row.method], name=row.name) for row in OPERATIONS),
+            *(Route(path, probed(answer), methods=["GET"]) for path, answer in status.PROBES.items()),
+            Route(f"{PREFIX}/openapi.json", guarded(description), methods=["GET"]),
+        ],
+        exception_handlers={HTTPException: _unrouted, Exception: _broken},
+    )
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Starlette's own words for a path or a method that is not in the table."""
+    path, method = request.url.path, request.method
+    if isinstance(error, HTTPException) and error.status_code == WrongMethod.status:
+        return problems.answer(WrongMethod(f"{path} does not take {method}"))
+    return problems.answer(NotFound(f"there is no {path}; see {PREFIX}/openapi.json"))
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    """A mistake of ours: said in our shape, and raised further for the log."""
+    return problems.answer(GapuraError("this is a mistake in gapura; the keeper's log tells more"))

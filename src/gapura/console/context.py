@@ -1,0 +1,59 @@
+"""What the admin API needs of the process that serves it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from gapura.atlas.sources import Atlas
+from gapura.rulebook.compile import Rules
+from gapura.settings import Settings
+from gapura.store.sqlite import Store
+from gapura.terms.caller import Account, Key
+from gapura.terms.rulebook import Rulebook
+
+Publish = Callable[[Mapping[str, Key], Mapping[str, Account]], None]
+"""Tells all gates of keys (by the hex of their keyed hash) and accounts (by id) that changed; on the event loop."""
+
+
+class GateStatus(msgspec.Struct, frozen=True):
+    """A gate that is connected; `lag` is the number of its journal entries that are not in the store yet."""
+
+    gate: int
+    pid: int
+    incarnation: str
+    lag: int = 0
+
+
+class Status(msgspec.Struct, frozen=True):
+    """`serving`: whether a keeper answers (a command without one works on the store itself).  `ready`: whether it
+    does its work.  `journal_lag_s` is the age of the oldest entry that was not taken in yet.  `problems`: what a
+    person should look at."""
+
+    version: str
+    serving: bool
+    ready: bool
+    policy_version: str
+    sandbox: bool
+    atlas_as_of: str
+    directory_seq: int = 0
+    journal_lag_s: float = 0.0
+    gates: tuple[GateStatus, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """`check` reads documents (the tables of a gapura.toml) as this deployment would; `reload` reads its own file
+    again and puts it in force everywhere.  Both raise BadDocument.  `metrics`: see `wire.exposition`."""
+
+    store: Store
+    settings: Settings
+    atlas: Callable[[], Atlas]
+    rules: Callable[[], Rules]
+    publish: Publish
+    check: Callable[[Mapping[str, Any]], Rulebook]
+    reload: Callable[[], Rules]
+    metrics: Callable[[], Mapping[str, float]]
+    status: Callable[[], Status]

@@ -1,0 +1,58 @@
+"""What was consumed."""
+
+import msgspec
+
+from gapura.clock import instant
+from gapura.console.operations import Call, Operation
+from gapura.console.problems import Invalid
+from gapura.store import records
+
+FOREVER = 2**62
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True, rename={"since": "from", "until": "to"}):
+    """`from` ≤ begun < `to`, each RFC 3339 with offset or "" for no limit; `account` and `key` by id."""
+
+    account: str = ""
+    key: str = ""
+    since: str = ""
+    until: str = ""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """`requests` that were answered, whole or in part; `estimated`: for how many the provider gave no usage."""
+
+    account: str
+    key: str
+    model: str
+    provider: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    estimated: int
+
+
+class Rows(msgspec.Struct, frozen=True):
+    items: list[Row]
+
+
+async def rows(call: Call, query: Asked) -> Rows:
+    """One row an account, key, model and provider."""
+    since, until = period(query.since, query.until)
+    found = await call.read(lambda db: records.usage_rows(db, call.who.scope, since=since, until=until))
+    wanted = [row for row in found if query.account in {"", row["account"]} and query.key in {"", row["key"]}]
+    return Rows(msgspec.convert(wanted, list[Row]))
+
+
+def period(since: str, until: str) -> tuple[int, int]:
+    """UTC microseconds.  Raises Invalid naming the field."""
+    limits = []
+    for name, stamp, default in (("from", since, 0), ("to", until, FOREVER)):
+        try:
+            limits.append(instant(stamp) if stamp else default)
+        except ValueError as error:
+            raise Invalid(f"{name}: {error}", param=name) from error
+    return limits[0], limits[1]
+
+
+OPERATIONS = (Operation("GET", "/usage", ("usage.read",), rows),)
