@@ -102,6 +102,21 @@ def test_what_is_no_whole_stream_is_a_failure(name: str, wire: bytes, status: in
     assert failed.startswith(str(status))
 
 
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"openai"}))
+def test_a_choice_ends_once(name: str) -> None:
+    out, _ = read(name, [HELLO + chunk({}, "stop") + chunk({}, "length") + END])
+    assert out.count(b'"finish_reason":"') == out.count(b'"finish_reason":"stop"') == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stream_is_cut_unless_all_that_came_is_whole(name: str) -> None:
+    finished = HELLO + chunk({}, "stop")
+    assert read(name, [finished])[1] == ""
+    assert read(name, [finished + b"data: [DONE]"])[1] == ""
+    assert read(name, [finished + chunk({"content": "x"})[:-20]])[1] == "502 upstream_failed"
+    assert read(name, [HELLO + chunk({}, "stop")[:-2]])[1] == ""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_comes_after_the_end_is_not_read(name: str) -> None:
     whole, failed = read(name, [HELLO + END])

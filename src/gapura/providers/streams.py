@@ -55,17 +55,19 @@ class Stream:
             raise self._failure
         if self._foreign:
             raise self._fault(200, (), self._start)
+        if self._done:
+            return b""
         # A last event without its blank line is whole if its data is.
         rest = self._blocks.rest
-        said = self._pass(b"\n\n") if rest and _whole(rest) else b""
+        whole = not rest or _whole(rest)
+        said = self._pass(b"\n\n") if rest and whole else b""
         if self._failure is not None:
             raise self._failure
-        if self._done:
-            return said
+        end = b"" if self._done else self._rest()
+        if end is None or not whole:
+            self._failure = UpstreamFailed("The provider hung up in the middle of its answer.")
+            raise self._failure
         self._done = True
-        end = self._rest()
-        if end is None or (rest and not _whole(rest)):
-            raise UpstreamFailed("The provider hung up in the middle of its answer.")
         return said + end
 
     def _collect(self, data: bytes) -> bytes:
