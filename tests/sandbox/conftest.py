@@ -51,6 +51,18 @@ def ask(sandbox: Sandbox) -> Callable[..., Said]:
     return asked
 
 
+@pytest.fixture(scope="session")
+def chunks(ask: Callable[..., Said]) -> Callable[..., list[dict[str, Any]]]:
+    """chunks("openai", …) → what a stream's events hold; its last one is [DONE]."""
+
+    def asked(vendor: str, **fields: Any) -> list[dict[str, Any]]:
+        events = ask(vendor, stream=True, **fields)[2].decode().removesuffix("\n\n").split("\n\n")
+        assert events[-1] == "data: [DONE]"
+        return [json.loads(event.removeprefix("data: ")) for event in events[:-1]]
+
+    return asked
+
+
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
     with running() as live:

@@ -11,14 +11,13 @@ finish reason is the *string* "null" until the end; no [DONE], the answer just e
 
 import re
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import Any, ClassVar
 
 import msgspec
 
 from gapura.sandbox.dashscope import RANGES, ROLES, check_qwen, dashscope_headers, manner
 from gapura.sandbox.openai import calls
-from gapura.sandbox.script import Manner, Turn
+from gapura.sandbox.script import Choice, Manner, Turn
 from gapura.sandbox.shape import Call, Chat, Headers, Message, Reply, Wrong, encode, mistyped, uuid
 from gapura.sandbox.vendor import Row, Vendor, bearer
 
@@ -131,36 +130,21 @@ class Native(Vendor):
         return {"output": output, "usage": _usage(turn, turn.output), "request_id": uuid(turn.digest)}
 
     def frames(self, turn: Turn) -> Iterator[bytes]:
-        choice = turn.choices[0]
-        steps = [*({"reasoning_content": token} for token in choice.thoughts), *({"content": t} for t in choice.tokens)]
-        messages: Iterator[dict[str, Any]] = iter(steps) if turn.chat.incremental_output else accumulate(steps, _joined)
-        at = 0
-        for message in messages:
-            at += 1
-            yield self._result(turn, at, {"content": "", **message}, at)
-        yield from self._calls(turn, at)
-
-    def _calls(self, turn: Turn, at: int) -> Iterator[bytes]:
-        """Tool calls one after the other, each whole; then the frame that carries the finish reason."""
-        choice = turn.choices[0]
-        whole = [{**call, "index": number} for number, call in enumerate(calls(choice))]
+        """A frame a token; the last one carries the finish reason, and all of it again where text is cumulative."""
         incremental = turn.chat.incremental_output
-        for number in range(len(whole)):
-            shown = whole[number : number + 1] if incremental else whole[: number + 1]
-            at += 1
-            yield self._result(turn, at, {"content": "", "tool_calls": shown}, len(choice.thoughts) + number + 1)
-        last: dict[str, Any] = {"content": "" if incremental else choice.text}
-        if not incremental and choice.thoughts:
-            last["reasoning_content"] = choice.reasoning
-        if not incremental and whole:
-            last["tool_calls"] = whole
-        yield self._result(turn, at + 1, last, turn.output, choice.finish)
+        spent, at, total = 0, 0, dict[str, Any]()
+        for at, step in enumerate(_steps(turn.choices[0]), start=1):
+            spent += 1 + bool(step.get("tool_calls") and step["tool_calls"][0]["id"])  # a call's name is a token, too
+            total = step if incremental else _joined(total, step)
+            yield self._result(turn, at, total, spent)
+        yield self._result(turn, at + 1, {} if incremental else total, spent, turn.choices[0].finish)
 
     def _result(self, turn: Turn, at: int, message: dict[str, Any], spent: int, finish: str = "null") -> bytes:
         if turn.chat.result_format == "text":
-            output: dict[str, Any] = {"finish_reason": finish, "text": message["content"]}
+            output: dict[str, Any] = {"finish_reason": finish, "text": message.get("content", "")}
         else:
-            output = {"choices": [{"message": {**message, "role": "assistant"}, "finish_reason": finish}]}
+            message = {"content": "", **message, "role": "assistant"}
+            output = {"choices": [{"message": message, "finish_reason": finish}]}
         payload = {"output": output, "usage": _usage(turn, spent), "request_id": uuid(turn.digest)}
         return _frame(at, encode(payload), "result", 200)
 
@@ -180,9 +164,27 @@ def _streams(call: Call) -> bool:
     return call.headers.get("x-dashscope-sse", "").lower() == "enable"
 
 
-def _joined(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
-    """All that has been said so far: each frame repeats it."""
-    return {**before, **{key: before.get(key, "") + text for key, text in now.items()}}
+def _steps(choice: Choice) -> Iterator[dict[str, Any]]:
+    """What each frame adds to the message; of a tool call, name and id come with the first fragment only."""
+    yield from ({"reasoning_content": token} for token in choice.thoughts)
+    yield from ({"content": token} for token in choice.tokens)
+    for number, call in enumerate(choice.calls):
+        for at, token in enumerate(call.arguments or [""]):
+            function = {"arguments": token} if at else {"name": call.name, "arguments": token}
+            fragment = {"index": number, "id": "" if at else call.id, "type": "function", "function": function}
+            yield {"tool_calls": [fragment]}
+
+
+def _joined(before: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+    """All that has been said so far."""
+    if "tool_calls" not in step:
+        return {**before, **{key: before.get(key, "") + text for key, text in step.items()}}
+    calls_, (fragment,) = before.get("tool_calls", []), step["tool_calls"]
+    if fragment["id"]:
+        return {**before, "tool_calls": [*calls_, fragment]}
+    last = calls_[-1]
+    arguments = last["function"]["arguments"] + fragment["function"]["arguments"]
+    return {**before, "tool_calls": [*calls_[:-1], {**last, "function": {**last["function"], "arguments": arguments}}]}
 
 
 def _frame(at: int, payload: bytes, name: str, status: int) -> bytes:
