@@ -63,9 +63,8 @@ class Health:
         elif circuit.failures == FAILURES or (failure.retry_after is not None and not circuit.pause):
             circuit.pause = SHORTEST
             circuit.until = at + circuit.pause
-        if failure.retry_after is not None:
-            asked = int(min(max(failure.retry_after, 0) * SECOND, LONGEST_ASKED))
-            circuit.until = max(circuit.until, at + asked)
+        if failure.retry_after is not None and failure.retry_after > 0:
+            circuit.until = max(circuit.until, at + int(min(failure.retry_after * SECOND, LONGEST_ASKED)))
 
     def worked(self, target: Target) -> None:
         """The target answered: everything is forgiven."""
