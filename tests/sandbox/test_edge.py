@@ -137,12 +137,14 @@ def test_reset_sends_nothing_and_cut_the_half(live: Live, stream: bool) -> None:
         assert 0 < len(body) < int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_stalled_answer_ends_when_the_caller_leaves(stream: bool) -> None:
+@pytest.mark.parametrize(
+    ("model", "stream"), [("sandbox-stall", False), ("sandbox-stall", True), ("sandbox-stream-9-60000", True)]
+)
+def test_an_answer_ends_when_the_caller_leaves(model: str, stream: bool) -> None:
     with running() as live:
         with connected(live) as peer:
-            peer.send(request("sandbox-stall", stream=stream))
-            peer.until(b"sandbox-stall")
+            peer.send(request(model, stream=stream))
+            peer.until(model.encode())
             assert live.seen["openai"].open == 1
         with connected(live) as peer:
             for _ in range(1000):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +87,11 @@ def test_each_vendor_refuses_in_its_own_words(ask: Ask, fault: str) -> None:
 
 def test_the_table_above_is_complete() -> None:
     assert set(REFUSED) - {"misspelt"} == REFUSALS
+
+
+def test_the_manual_names_every_fault() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "reference" / "sandbox.md").read_text()
+    assert [name for name in sorted(REFUSALS | OTHERS) if f"`sandbox-{name}`" not in manual] == []
 
 
 def test_the_region_error_is_openais_to_the_byte(ask: Ask) -> None:
