@@ -59,7 +59,8 @@ class Lender(Protocol):
 
 class _Gate:
     def __init__(self, hello: Hello, writer: asyncio.StreamWriter) -> None:
-        self.name, self.here, self.left = hello.incarnation, True, asyncio.Event()
+        self.hello, self.name = hello, hello.incarnation
+        self.here, self.left = True, asyncio.Event()
         self._writer = writer
 
     def send(self, message: msgspec.Struct) -> None:
@@ -89,6 +90,10 @@ class Hub:
     @property
     def count(self) -> int:
         return sum(gate.here for gate in self._gates.values())
+
+    def here(self) -> list[Hello]:
+        """The gates that are connected, as they introduced themselves."""
+        return sorted((gate.hello for gate in self._gates.values() if gate.here), key=lambda hello: hello.gate)
 
     async def start(self, path: Path) -> None:
         """Listens; the socket is 0600, and only processes of this user (or root) are let in."""
