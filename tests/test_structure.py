@@ -14,7 +14,7 @@ FLOORS = [
     {"atlas", "providers", "store"},
     {"rulebook"},
     {"request"},
-    {"gate", "keeper", "console", "sandbox"},
+    {"gate", "keeper", "console", "sandbox", "supervisor"},
     {"app"},
     {"cli"},
     {"__main__"},

@@ -133,7 +133,7 @@ class UpstreamFailed(GapuraError):
     """
 
     status = 502
-    code = "upstream_failed"
+    code: str | None = "upstream_failed"
 
     def __init__(  # noqa: PLR0913 - the fields of one error object
         self,

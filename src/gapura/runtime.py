@@ -111,6 +111,11 @@ def socket_path(home: Path, use: Literal["api", "gates"] = "api", environ: Mappi
     return folder / f"{name}.{use}"
 
 
+def gates_socket(home: Path) -> Path:
+    """Where the keeper of this home lends to its gates: beside the socket of its API."""
+    return socket_path(home).with_suffix(".gates")
+
+
 def _is_ours(folder: Path) -> bool:
     """A real directory (no link), owned by us, closed to all others."""
     try:

@@ -33,12 +33,14 @@ class Reader(Protocol):
     """One stream on its way to the caller.  Sans-IO; however the bytes are cut, the same events come out.
 
     `usage` is set as soon as the vendor said it, `relayed` are the output tokens handed on so far (estimated), and
-    `begun` says whether the answer itself has begun: a delta was seen, not only a keep-alive.
+    `begun` says whether the first token was seen (not only a role, or a keep-alive), `done` whether the stream has
+    said its last word: nothing more is to be read.
     """
 
     usage: Usage | None
     relayed: int
     begun: bool
+    done: bool
 
     def feed(self, data: bytes) -> bytes:
         """Whole OpenAI events, or nothing while incomplete.

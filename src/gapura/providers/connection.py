@@ -6,6 +6,7 @@ request but that future: no task, no lock, no context manager.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 import httptools
@@ -49,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._lingering: asyncio.TimerHandle | None = None
+        self._give_back: Callable[[Connection], None] = Connection.drop
         self._fires = self._due = 0.0
         self._reading = self._writable = self.keep = True
         self.since = 0.0
@@ -111,11 +114,16 @@ class Connection(asyncio.Protocol):
         return data
 
     def reusable(self) -> bool:
-        return self.complete and self.keep and self._reading and not self._transport.is_closing()
+        return self.complete and self.keep and not self._transport.is_closing()
 
     def stale(self) -> bool:
         """Whether it served before and was closed, as idle ones are, without one byte of an answer."""
         return self.used > 1 and not self.touched and self.failure is not None and self.failure.status != SILENT
+
+    def linger(self, give_back: "Callable[[Connection], None]", seconds: float) -> None:
+        """Nobody reads on, but the end of the answer is about to come: then give the connection back, else drop it."""
+        self._give_back = give_back
+        self._lingering = self._loop.call_later(seconds, self.drop)
 
     def drop(self) -> None:
         """Close at once: what was not sent is not, and the vendor sees it now."""
@@ -139,18 +147,17 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(failed("switched protocols, which was not asked for"))
         except httptools.HttpParserError as error:
-            if self.complete:  # the answer is whole; what follows it is not ours
-                self.keep = False
-            elif isinstance(error.__context__, UpstreamFailed):
-                self._fail(error.__context__)
-            else:
-                self._fail(failed(f"sent what is not HTTP: {error}"))
+            if not self.complete:  # else the answer is whole, and what follows it is not ours
+                cause = error.__context__
+                self._fail(cause if isinstance(cause, UpstreamFailed) else failed(f"sent what is not HTTP: {error}"))
         else:
             if self._barren > HEAD_BYTES and not self.complete:
                 self._fail(failed(f"sent more than {HEAD_BYTES} bytes of headers"))
             elif self.queued > QUEUE_BYTES and self._reading and not self.complete:
                 self._reading = False
                 self._transport.pause_reading()
+        if self._lingering is not None and self.complete:
+            self._stop_lingering()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -164,6 +171,8 @@ class Connection(asyncio.Protocol):
                 self._fail(failed("closed the connection before it answered"))
         if self._timer is not None:
             self._timer.cancel()
+        if self._lingering is not None:
+            self._stop_lingering()
         self._wake()
         self._members.discard(self)
 
@@ -210,6 +219,12 @@ class Connection(asyncio.Protocol):
             self.complete = True
 
     # ------------------------------------------------------------------------------------------------------------
+
+    def _stop_lingering(self) -> None:
+        lingering, self._lingering = self._lingering, None
+        if lingering is not None:
+            lingering.cancel()
+        self._give_back(self)
 
     def _ends_with_connection(self) -> bool:
         return not any(name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers)

@@ -51,7 +51,7 @@ class Normaliser(Stream):
     def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
         for event in events(blocks):
             if event.data.startswith("[DONE]"):
-                self._done = True
+                self.done = True
                 out.append(self._end())
                 return
             if not event.data.strip():
@@ -81,9 +81,9 @@ class Normaliser(Stream):
         delta = self._delta(choice, source if isinstance(source, dict) else {})
         reason = None if choice.ended else finish(given, called=bool(choice.calls))
         choice.ended = choice.ended or reason is not None
+        self.begun = self.begun or reason is not None or any(delta.values())
         if known is None:
             delta = {"role": "assistant", "content": None if choice.calls else ""} | delta
-            self.begun = True
         if not delta and reason is None:
             return None
         logprobs = given.get("logprobs")

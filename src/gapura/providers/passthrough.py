@@ -38,6 +38,7 @@ class PassThrough(Stream):
         super().__init__(fault)
         self._include_usage = include_usage
         self._finished = False
+        self._deltas = 0
 
     def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
         if not blocks:
@@ -46,7 +47,7 @@ class PassThrough(Stream):
         if marked(joined):
             for block in blocks:
                 self._look(block, out)
-                if self._done:
+                if self.done:
                     break
         else:
             out.append(joined)
@@ -57,7 +58,7 @@ class PassThrough(Stream):
             if event.data.startswith("[DONE]"):
                 if not (self.begun or self._finished):
                     raise UpstreamFailed(EMPTY)
-                self._done = True
+                self.done = True
                 out.append(DONE)
                 return
             if not event.data.strip():

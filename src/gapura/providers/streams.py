@@ -34,7 +34,7 @@ class Stream:
         self._fault = fault
         self._blocks = Blocks()
         self._failure: UpstreamFailed | None = None
-        self._handed = self._done = False
+        self.done = self._handed = False
         self._start = b""  # until it is known whether this is a stream
         self._known = self._foreign = False
 
@@ -55,7 +55,7 @@ class Stream:
             raise self._failure
         if self._foreign:
             raise self._fault(200, (), self._start)
-        if self._done:
+        if self.done:
             return b""
         # A last event without its blank line is whole if its data is.
         rest = self._blocks.rest
@@ -63,11 +63,11 @@ class Stream:
         said = self._pass(b"\n\n") if rest and whole else b""
         if self._failure is not None:
             raise self._failure
-        end = b"" if self._done else self._rest()
+        end = b"" if self.done else self._rest()
         if end is None or not whole:
             self._failure = UpstreamFailed("The provider hung up in the middle of its answer.")
             raise self._failure
-        self._done = True
+        self.done = True
         return said + end
 
     def _collect(self, data: bytes) -> bytes:
@@ -82,7 +82,7 @@ class Stream:
         raise self._failure
 
     def _pass(self, data: bytes) -> bytes:
-        if self._done:
+        if self.done:
             return b""
         out: list[bytes] = []
         try:

@@ -19,6 +19,9 @@ from gapura.providers.pool import Pool
 # Load balancers close idle connections after 60 to 75 s; we do before them, so that few requests meet a closed one.
 IDLE_S = 50.0
 IDLE_CONNECTIONS = 1_024
+
+# How long the end of a body may take after the stream's own end mark: it comes in the same packet or the next.
+LINGER_S = 1.0
 OPEN_CONNECTIONS = 10_000
 
 # How many ready request lines are kept: a few a vendor are in use.
@@ -69,10 +72,10 @@ def upstream(base_url: str) -> Upstream:
 class Answer:
     """The answer to one request.  Close it in any case: a call that is closed early is cancelled at the vendor.
 
-    `reused`: it came over a connection that had served before.
+    `idle_s` may be changed between reads.  `reused`: it came over a connection that had served before.
     """
 
-    __slots__ = ("_connection", "_idle_s", "_pool", "headers", "reused", "status")
+    __slots__ = ("_connection", "_pool", "headers", "idle_s", "reused", "status")
 
     def __init__(self, pool: Pool, connection: Connection, idle_s: float) -> None:
         self.status = connection.status
@@ -80,7 +83,7 @@ class Answer:
         self.reused = connection.used > 1
         self._pool = pool
         self._connection: Connection | None = connection
-        self._idle_s = idle_s
+        self.idle_s = idle_s
 
     async def read(self) -> bytes:
         """What has come, joined; b"" at the end.  Raises UpstreamFailed when cut, or silent for `idle_s`."""
@@ -93,7 +96,7 @@ class Answer:
                 return b""
             if connection.failure is not None:
                 raise connection.failure
-            await connection.wait(self._idle_s)
+            await connection.wait(self.idle_s)
         return connection.take()
 
     async def body(self, limit: int) -> bytes:
@@ -113,6 +116,16 @@ class Answer:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.put(connection)
+
+    def finish(self) -> None:
+        """The answer is over by its own word (`[DONE]`), though its framing may still say so: wait for that a moment
+        without keeping anybody, so that the connection can serve again."""
+        connection = self._connection
+        if connection is None or connection.complete or connection.failure is not None:
+            self.close()
+        else:
+            self._connection = None
+            connection.linger(self._pool.put, LINGER_S)
 
 
 class Transport:

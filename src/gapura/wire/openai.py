@@ -102,7 +102,7 @@ def render_event(error: GapuraError) -> bytes:
 
 def _envelope(error: GapuraError) -> bytes:
     said = {"message": error.message, "type": error.kind, "param": error.param, "code": error.code}
-    if isinstance(error, RegionBlocked):
+    if error.code == RegionBlocked.code:
         # OpenAI's own refusal, byte for byte: its keys stand in another order (facts: help-centre reports, 2024–2026).
         said = {name: said[name] for name in ("code", "message", "param", "type")}
     return _ENCODER.encode({"error": said})

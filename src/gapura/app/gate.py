@@ -1,0 +1,152 @@
+"""One gate in its process: the river's `Gate` made real, and the clockwork around it."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from gapura import runtime
+from gapura.app import loops
+from gapura.app.home import Home
+from gapura.app.rules import rulebook, ways
+from gapura.atlas.proxies import Trust
+from gapura.atlas.sources import Atlas
+from gapura.clock import Clock
+from gapura.gate.http import App
+from gapura.gate.link import Link, State
+from gapura.gate.metrics import Metrics
+from gapura.gate.purses import Purses
+from gapura.providers.transport import Transport
+from gapura.request.locate import Places
+from gapura.request.pipeline import Gate
+from gapura.request.route import Health
+from gapura.rulebook.compile import Rules
+from gapura.settings import Settings
+from gapura.store.directory import Directory
+from gapura.store.journal import Journal, JournalFull
+from gapura.supervisor import Life
+from gapura.terms import ids
+from gapura.terms.link import Report
+from gapura.terms.record import Marked, Progress
+from gapura.terms.rulebook import Rulebook
+
+log = structlog.get_logger()
+
+BEAT_S = 1.0
+
+
+class GateProcess:
+    """`number` of the gates on this machine; `simulators` as in `app.rules`."""
+
+    def __init__(
+        self, settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, clock: Clock, number: int
+    ) -> None:
+        self._settings, self._clock = settings, clock
+        incarnation = ids.new("inc", clock())
+        self.journal = Journal.open(
+            settings.home / "journal", incarnation, segment_bytes=settings.journal_segment_bytes, clock=clock
+        )
+        self.link = Link(runtime.gates_socket(settings.home), incarnation, number, os.getpid())
+        self.purses = Purses(self.link.ask, clock)
+        book = rulebook(settings, simulators)
+        self.gate = Gate(
+            clock=clock,
+            pepper=home.secret.pepper,
+            max_body=settings.max_body_bytes,
+            places=Places(atlas, Trust(settings.trusted_proxies), book.site_territory),
+            purses=self.purses,
+            journal=self.journal,
+            transport=Transport(),
+            health=Health(),
+            ways=ways(book, settings),
+            rules=Rules(book),
+            directory=_Nobody(),
+        )
+        self.state = State(
+            on_rules=self._new_rules,
+            on_directory=self._new_directory,
+            on_delta=lambda delta: self._directory.apply(delta) if self._directory else None,
+            purses=self.purses,
+            max_age_s=settings.snapshot_max_age,
+        )
+        self._directory: Directory | None = None
+        self._welcomed = asyncio.Event()
+        self.metrics = Metrics(
+            {
+                "gapura_open_requests": lambda: len(self.gate.running),
+                "gapura_journal_room": lambda: float(self.journal.room),
+                "gapura_keeper_connected": lambda: float(self.link.connected),
+            }
+        )
+
+    async def run(self, stop: asyncio.Event, listener: socket.socket, life: Life) -> None:
+        """Until `stop`; then begun requests end, and what was lent goes back."""
+        server = loops.server(App(self.gate, self.metrics), self._settings, frozenset(self._settings.allowed_hosts))
+        async with asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(job) for job in (self.link.run(self.state), self._beating(), self._syncing())]
+            await self._welcomed.wait()
+            serving = tasks.create_task(server.serve(sockets=[listener]))
+            life.ready()
+            await stop.wait()
+            server.should_exit = True
+            await serving
+            for back in self.purses.recall_all():
+                self.link.give_back(back)
+            self.beat()
+            for task in work:
+                task.cancel()
+        await self.gate.transport.close()
+        self.journal.close()
+
+    def beat(self) -> None:
+        """Once a second: what is under way and what is left go into the journal, the counters to the keeper."""
+        gate, now = self.gate, self._clock()
+        gate.fresh_until = self.state.fresh_until
+        gate.health.merge(self.state.open_circuits)
+        if gate.running:
+            self.journal.append(Progress(now, tuple(one.progress() for one in gate.running.values())))
+        if held := self.purses.held():
+            self.journal.append(Marked(now, held))
+        self.link.report(Report(self.metrics.samples(), gate.health.snapshot(now)))
+
+    async def _beating(self) -> None:
+        while True:
+            try:
+                self.beat()
+            except (JournalFull, OSError) as error:
+                log.warning("the journal does not take a mark", error=str(error))
+            await asyncio.sleep(BEAT_S)
+
+    async def _syncing(self) -> None:
+        """Bring the journal to the disk's platter, `journal_fsync_ms` after the last time."""
+        pause = self._settings.journal_fsync_ms / 1000
+        written = -1
+        while True:
+            if self.journal.sequence != written:
+                written = self.journal.sequence
+                await asyncio.to_thread(self.journal.sync)
+            await asyncio.sleep(pause)
+
+    def _new_rules(self, encoded: bytes) -> None:
+        book = msgspec.msgpack.decode(encoded, type=Rulebook)
+        if book != self.gate.rules.book:
+            self.gate.rules = Rules(book)
+            self.gate.ways = ways(book, self._settings)
+
+    def _new_directory(self, path: str, seq: int) -> None:
+        former, self._directory = self._directory, Directory(Path(path), seq)
+        self.gate.directory = self._directory
+        if former is not None:
+            former.close()
+        self.gate.fresh_until = self.state.fresh_until or self._clock() + 1
+        self._welcomed.set()
+
+
+class _Nobody:
+    """The directory before the keeper has sent one: no request is served by then."""
+
+    def find(self, digest: bytes) -> None:  # noqa: ARG002 - the shape of a directory
+        return None

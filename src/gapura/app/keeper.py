@@ -1,0 +1,199 @@
+"""The keeper in its process: the store and all that is said and done around it."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from gapura import __version__, runtime
+from gapura.app import loops
+from gapura.app.home import Home
+from gapura.app.rules import rulebook
+from gapura.atlas.sources import Atlas
+from gapura.clock import Clock
+from gapura.console.api import admin
+from gapura.console.context import Context, GateStatus, Status
+from gapura.keeper.hub import Hub
+from gapura.keeper.ingest import Ingest
+from gapura.keeper.lending import Lending
+from gapura.keeper.recover import recover
+from gapura.rulebook.compile import Rules
+from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.problems import problems
+from gapura.settings import BadSetting, Settings
+from gapura.store import accounts, directory, keys
+from gapura.store.base import Connection, StoreFailed
+from gapura.store.retention import shorten_addresses
+from gapura.store.sqlite import Store
+from gapura.supervisor import Life
+from gapura.terms.caller import Account, Key
+from gapura.terms.link import Delta, Welcome
+from gapura.terms.rulebook import Rulebook
+
+log = structlog.get_logger()
+
+# After so many changes gates get the directory as a file again, so that none keeps them all in its own memory.
+DELTAS = 10_000
+RECOVER_S = 1.0
+RETAIN_S = 3600.0
+
+
+class Keeper:
+    """`rules` is the rulebook in force.  `simulators`: provider → base URL, where the sandbox runs."""
+
+    def __init__(self, settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, clock: Clock) -> None:
+        self.settings, self._simulators, self._atlas, self._clock = settings, simulators, atlas, clock
+        self.store = Store.open(settings.database_path, secret=home.secret, clock=clock)
+        self.rules = Rules(rulebook(settings, simulators))
+        self.ingest = Ingest(self.store, settings.home / "journal", clock)
+        self.hub = Hub(Lending(self.store, clock), self._welcome, clock)
+        self._directory = settings.home / "directory" / "keys.dir"
+        self._seq = self._changes = 0
+        self._write_directory()
+        self.context = Context(
+            store=self.store,
+            settings=settings,
+            atlas=lambda: self._atlas,
+            rules=lambda: self.rules,
+            publish=self.publish,
+            check=self.check,
+            reload=self.reload,
+            metrics=self.metrics,
+            status=self.status,
+        )
+
+    async def run(self, stop: asyncio.Event, admin_socket: socket.socket, life: Life) -> None:
+        """Until `stop`; then everything is taken in and closed."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
+        await recover(self.store, self.ingest, self._clock)
+        await self.hub.start(runtime.gates_socket(self.settings.home))
+        local = socket.socket(socket.AF_UNIX)
+        path = runtime.socket_path(self.settings.home)
+        path.unlink(missing_ok=True)
+        local.bind(str(path))
+        path.chmod(0o600)
+        servers = (
+            (loops.server(admin(self.context), self.settings), admin_socket),
+            (loops.server(admin(self.context, local=True), self.settings), local),
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                serving = [tasks.create_task(one.serve(sockets=[at])) for one, at in servers]
+                work = (self.ingest.run(), self.hub.run(), self._recovering(), self._retaining())
+                jobs = [tasks.create_task(job) for job in work]
+                life.ready()
+                await stop.wait()
+                for one, _ in servers:
+                    one.should_exit = True
+                await asyncio.wait(serving)
+                await self.hub.close()
+                for job in jobs:
+                    job.cancel()
+            await self.finish()
+        finally:
+            path.unlink(missing_ok=True)
+            self.store.close()
+
+    async def finish(self) -> None:
+        """The gates have drained: what they wrote is taken in, and what they were lent comes back."""
+        while await self.ingest.step():
+            pass
+        await recover(self.store, self.ingest, self._clock)
+
+    def publish(self, changed_keys: Mapping[str, Key], changed_accounts: Mapping[str, Account]) -> None:
+        """Tell all gates.  What is told is read again, so that two changes at once never leave the older one."""
+
+        def now(db: Connection) -> tuple[dict[str, Key], dict[str, Account]]:
+            found_keys = {digest: keys.get(db, None, key.id) for digest, key in changed_keys.items()}
+            return found_keys, {name: accounts.get(db, None, name) for name in changed_accounts}
+
+        told_keys, told_accounts = self.store.read(now)
+        self._seq += 1
+        self.hub.publish_delta(Delta(self._seq, told_keys, told_accounts))
+        self._changes += len(told_keys) + len(told_accounts)
+        if self._changes > DELTAS:
+            self._write_directory()
+            self.hub.publish_directory(str(self._directory), self._seq)
+
+    def check(self, documents: Mapping[str, Any]) -> Rulebook:
+        """What these documents would be here.  Raises BadDocument."""
+        return rulebook(msgspec.structs.replace(self.settings, documents=dict(documents)), self._simulators)
+
+    def reload(self) -> Rules:
+        """Read gapura.toml again, and put it in force everywhere.  Raises BadDocument and BadSetting."""
+        fresh = Settings.load(os.environ, cwd=Path.cwd())
+        documents = msgspec.structs.replace(self.settings, documents=fresh.documents)
+        self.rules = Rules(rulebook(documents, self._simulators))
+        self.settings = documents
+        self.hub.publish_rules(msgspec.msgpack.encode(self.rules.book))
+        log.info("rules reloaded", version=self.rules.book.version)
+        return self.rules
+
+    def metrics(self) -> dict[str, float]:
+        """The gates' counters added up, and the keeper's own."""
+        found: dict[str, float] = {
+            "gapura_gates": self.hub.count,
+            "gapura_journal_lag_seconds": self.ingest.lag(),
+            "gapura_journal_entries_total": self.ingest.entries,
+            "gapura_journal_missing_total": self.ingest.missing,
+            "gapura_journal_strange_total": self.ingest.strange,
+        }
+        for report in self.hub.reports.values():
+            for series, value in report.counters.items():
+                found[series] = found.get(series, 0) + value
+        return found
+
+    def status(self) -> Status:
+        return Status(
+            version=__version__,
+            serving=True,
+            ready=True,
+            policy_version=self.rules.book.version,
+            sandbox=self.rules.book.sandbox,
+            atlas_as_of=self._atlas.as_of,
+            directory_seq=self._seq,
+            journal_lag_s=self.ingest.lag(),
+            gates=tuple(GateStatus(hello.gate, hello.pid, hello.incarnation) for hello in self.hub.here()),
+            problems=tuple(problems(self.rules.book, self._clock())),
+        )
+
+    def _welcome(self) -> Welcome:
+        encoded = msgspec.msgpack.encode(self.rules.book)
+        return Welcome(encoded, str(self._directory), self._file_seq, self._clock())
+
+    def _write_directory(self) -> None:
+        def now(db: Connection) -> None:
+            directory.write(self._directory, keys.every(db), accounts.every(db))
+
+        self.store.read(now)
+        self._file_seq, self._changes = self._seq, 0
+
+    def _hang_up(self) -> None:
+        try:
+            self.reload()
+        except (BadDocument, BadSetting) as error:
+            log.warning("rules not reloaded; the former ones stay in force", error=str(error))
+
+    async def _recovering(self) -> None:
+        while True:
+            await asyncio.sleep(RECOVER_S)
+            try:
+                await recover(self.store, self.ingest, self._clock)
+            except (StoreFailed, OSError) as error:
+                log.warning("dead gates are not recovered yet", error=str(error))
+
+    async def _retaining(self) -> None:
+        """Once an hour, what is over its time."""
+        while True:
+            try:
+                while await asyncio.wrap_future(self.store.write(lambda db: shorten_addresses(db, self._clock()))):
+                    pass
+            except (StoreFailed, OSError) as error:
+                log.warning("old addresses are not shortened yet", error=str(error))
+            await asyncio.sleep(RETAIN_S)

@@ -1,0 +1,52 @@
+"""What gates and the keeper share as processes: an event loop that ends when it is told to, and servers on it."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from gapura.gate import edge
+from gapura.gate.head import Limits
+from gapura.settings import Settings
+from gapura.supervisor import Life
+
+
+def limits(settings: Settings, hosts: frozenset[str] = frozenset()) -> Limits:
+    """The edge's limits, as the operator set them."""
+    return Limits(
+        header_count=settings.max_headers,
+        header_bytes=settings.max_header_bytes,
+        body_bytes=settings.max_body_bytes,
+        head_s=settings.header_s,
+        body_s=settings.body_s,
+        body_idle_s=min(settings.body_s, Limits().body_idle_s),
+        write_s=settings.read_s,
+        keep_alive_s=settings.keep_alive_s,
+        hosts=hosts,
+    )
+
+
+def server(app: Any, settings: Settings, hosts: frozenset[str] = frozenset()) -> uvicorn.Server:
+    """A server that ends when `should_exit` is set, and leaves signals to the process."""
+    made = edge.server(app, limits=limits(settings, hosts), drain_s=settings.drain_s)
+    made.capture_signals = nullcontext  # type: ignore[assignment,method-assign]  # several servers share this process
+    return made
+
+
+def run(life: Life, main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run `main` until it returns; its argument is set on SIGTERM, and when the supervisor is gone."""
+
+    async def process() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_reader(life.lifeline, stop.set)
+        try:
+            await main(stop)
+        finally:
+            loop.remove_reader(life.lifeline)
+
+    uvloop.run(process())

@@ -1,0 +1,160 @@
+"""`gapura serve`: prepare the home, bind the sockets, start the processes, and say what is in force."""
+
+import asyncio
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable
+
+from gapura import __version__, clock, runtime
+from gapura.app import loops
+from gapura.app.gate import GateProcess
+from gapura.app.home import Home, prepare, tell_once
+from gapura.app.keeper import Keeper
+from gapura.app.logs import configure
+from gapura.app.rules import rulebook
+from gapura.atlas import sources
+from gapura.atlas.sources import Atlas
+from gapura.clock import system_clock
+from gapura.rulebook.problems import problems
+from gapura.sandbox import base_urls, run
+from gapura.settings import Settings
+from gapura.store.base import StoreFailed
+from gapura.supervisor import Child, Life, Supervisor
+from gapura.terms.rulebook import Policy, Rulebook
+
+BACKLOG = 4096
+
+
+def serve(settings: Settings, *, sandbox: bool) -> int:
+    """Until it is told to stop; the exit code.  Raises HomeTaken, StoreFailed, BadDocument, OSError, which say why."""
+    configure(settings.log_level, settings.log_format)
+    with runtime.hold(settings.home):
+        home = prepare(settings, sandbox=sandbox, clock=system_clock)
+        gates = bind(settings.host, settings.port, "GAPURA_PORT")
+        keeper = bind(settings.admin_host, settings.admin_port, "GAPURA_ADMIN_PORT")
+        vendors = bind("127.0.0.1", 0, "the sandbox") if home.sandbox else None
+        simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
+        book = rulebook(settings, simulators)
+        atlas = sources.load(settings.home)
+        children = [Child("keeper", _keeper(settings, home, simulators, atlas, keeper), stage=1, hup=True)]
+        if vendors:
+            children.append(Child("sandbox", _sandbox(vendors)))
+        children += [
+            Child(f"gate {number}", _gate(settings, home, simulators, atlas, gates, number), stage=2)
+            for number in range(settings.workers or cores())
+        ]
+
+        def announce() -> None:
+            lines = [
+                *banner(settings, home, book, gates, keeper),
+                *tell_once(settings.home, home.once, terminal=sys.stdout.isatty()),
+            ]
+            print("\n".join(lines), flush=True)  # noqa: T201 - what the command says to its user
+
+        return Supervisor(children, drain_s=settings.drain_s, on_ready=announce).run()
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)  # macOS has none
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+class PortTaken(StoreFailed):
+    """An address cannot be listened on."""
+
+    code = "port_taken"
+
+
+def bind(host: str, port: int, name: str) -> socket.socket:
+    """A listening socket, for all processes that serve there.  `name` is the setting that decides it."""
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    made = socket.socket(family, kind, proto)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(address)
+        made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        why = "it is in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
+        raise PortTaken(f"cannot listen on {host}:{port}: {why}; set {name}") from None
+    return made
+
+
+def _keeper(
+    settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, listener: socket.socket
+) -> Callable[[Life], None]:
+    def main(life: Life) -> None:
+        async def process(stop: asyncio.Event) -> None:
+            await Keeper(settings, home, simulators, atlas, system_clock).run(stop, listener, life)
+
+        loops.run(life, process)
+
+    return main
+
+
+def _gate(
+    settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, listener: socket.socket, number: int
+) -> Callable[[Life], None]:
+    def main(life: Life) -> None:
+        async def process(stop: asyncio.Event) -> None:
+            await GateProcess(settings, home, simulators, atlas, system_clock, number).run(stop, listener, life)
+
+        loops.run(life, process)
+
+    return main
+
+
+def _sandbox(listener: socket.socket) -> Callable[[Life], None]:
+    def main(life: Life) -> None:
+        async def process(stop: asyncio.Event) -> None:
+            simulating = asyncio.ensure_future(run(listener))
+            life.ready()
+            await stop.wait()
+            simulating.cancel()
+            await asyncio.wait([simulating])
+
+        loops.run(life, process)
+
+    return main
+
+
+def banner(settings: Settings, home: Home, book: Rulebook, gates: socket.socket, keeper: socket.socket) -> list[str]:
+    """What is in force: addresses, providers, policies, and what a person should look at."""
+    lines = [
+        f"gapura {__version__}{'   SANDBOX: the vendors are simulated, nothing leaves this machine' * home.sandbox}",
+        f"serves      {url(gates)}/v1",
+        f"admin       {url(keeper)}/api/v1",
+        f"state       {settings.home}",
+    ]
+    for endpoint in book.endpoints:
+        where = f"processes in {endpoint.processing_territory or 'an unknown territory'}"
+        lines.append(f"provider    {endpoint.provider:<7} {endpoint.base_url} ({where})")
+    lines += [f"policy      {told(policy)}" for policy in book.policies] or ["policy      none: no provider is guarded"]
+    lines.append(f"rules       version {book.version}, {len(book.routes)} models")
+    lines += [f"note        {problem}" for problem in problems(book, system_clock())]
+    lines += [f"note        {name} was set up before and has no key now" for name in home.lost]
+    return lines
+
+
+def told(policy: Policy) -> str:
+    """A policy in one line.
+
+    >>> from gapura.atlas.packs import pack
+    >>> told(Policy(name="openai/api", pack=pack("openai/api")))[:51]
+    'openai/api: list of 2026-09-26, 208 territories, gua'
+    """
+    pack = policy.pack
+    size = f"{len(pack.supported) + len(pack.partial)} territories" if pack.kind == "allow" else "all but a few"
+    phases = ", ".join(f"{phase.effect} from {clock.text(phase.starts)}" for phase in policy.phases) or "block at once"
+    return (
+        f"{policy.name}: list of {pack.as_of}, {size}, guards {', '.join(pack.guards)}; not listed: {phases}; "
+        f"unknown: {policy.on_unknown}; sources disagree: {policy.on_disagreement}; partial: {policy.on_partial}"
+    )
+
+
+def url(listener: socket.socket) -> str:
+    host, port, *_ = listener.getsockname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,107 @@
+"""What a gate serves: one ASGI callable, one table of paths.
+
+Chat goes down the request river; everything else is answered from memory.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from gapura.errors import GapuraError, NotFound, Refused, Unready
+from gapura.gate.metrics import Metrics
+from gapura.request import pipeline
+from gapura.request.accept import Exchange, Receive, Scope, Send
+from gapura.request.identify import identify, scoped
+from gapura.request.pipeline import Gate
+from gapura.terms import ids
+from gapura.wire import exposition
+
+Handler = Callable[[Exchange], Awaitable[None]]
+JSON = [(b"content-type", b"application/json")]
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class MethodNotAllowed(Refused):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class App:
+    """The gate's ASGI application."""
+
+    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+        self._gate, self._metrics = gate, metrics
+        self._paths: Mapping[str, tuple[str, Handler]] = {
+            "/v1/chat/completions": ("POST", self._chat),
+            "/v1/models": ("GET", self._models),
+            "/livez": ("GET", self._livez),
+            "/readyz": ("GET", self._readyz),
+            "/metrics": ("GET", self._show_metrics),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        at = self._gate.clock()
+        exchange = Exchange(scope, receive, send, request_id=ids.new("req", at), at=at)
+        if self._gate.rules.book.sandbox:
+            exchange.notes.append((b"gapura-sandbox", b"1"))
+        method, handler = self._paths.get(exchange.path) or self._unlisted(exchange.path)
+        try:
+            if scope["method"] != method:
+                exchange.notes.append((b"allow", method.encode()))
+                raise MethodNotAllowed(f"{exchange.path} takes {method} only.")
+            await handler(exchange)
+        except GapuraError as error:
+            await exchange.fail(error)
+        self._metrics.served(exchange.path if exchange.path in self._paths else "", exchange)
+
+    async def _chat(self, exchange: Exchange) -> None:
+        await pipeline.serve(exchange, self._gate)
+
+    async def _models(self, exchange: Exchange) -> None:
+        models = self._listed(exchange)
+        await self._say(exchange, {"object": "list", "data": list(models.values())})
+
+    async def _model(self, exchange: Exchange) -> None:
+        name = exchange.path.removeprefix("/v1/models/")
+        model = self._listed(exchange).get(name)
+        if model is None:
+            raise NotFound(f"The model '{name}' does not exist.", param="model", code="model_not_found")
+        await self._say(exchange, model)
+
+    async def _livez(self, exchange: Exchange) -> None:
+        await self._say(exchange, {"status": "ok"})
+
+    async def _readyz(self, exchange: Exchange) -> None:
+        if exchange.at > self._gate.fresh_until:
+            raise Unready("The rules are older than GAPURA_SNAPSHOT_MAX_AGE: the keeper is away.", retry_after=1)
+        if not self._gate.journal.room:
+            raise Unready("The journal has no room: the disk is full.", retry_after=5)
+        await self._say(exchange, {"status": "ok", "rules": self._gate.rules.book.version})
+
+    async def _show_metrics(self, exchange: Exchange) -> None:
+        text = exposition.render(self._metrics.samples())
+        await exchange.answer(200, [(b"content-type", exposition.CONTENT_TYPE.encode())], text.encode())
+
+    def _unlisted(self, path: str) -> tuple[str, Handler]:
+        return ("GET", self._model) if path.startswith("/v1/models/") else ("GET", self._nothing)
+
+    async def _nothing(self, exchange: Exchange) -> None:
+        raise NotFound(f"There is nothing at {exchange.path}; this gateway serves {', '.join(self._paths)}.")
+
+    def _listed(self, exchange: Exchange) -> dict[str, dict[str, object]]:
+        """The models that this key may ask for, in OpenAI's form."""
+        gate = self._gate
+        caller = identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
+        return {
+            name: {"id": name, "object": "model", "created": 0, "owned_by": route.targets[0].provider}
+            for name, route in gate.rules.book.routes.items()
+            if scoped(caller, name)
+        }
+
+    async def _say(self, exchange: Exchange, document: object) -> None:
+        await exchange.answer(200, JSON, _ENCODER.encode(document))

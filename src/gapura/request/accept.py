@@ -1,0 +1,126 @@
+"""HTTP in: one exchange with a caller, and the whole body within stated limits.
+
+`Exchange` is the caller's side of a request for the stages: what they sent, what we say, and whether they are
+still there.  It speaks ASGI, and learns of a hang-up from the connection itself where the edge offers that
+(`scope["extensions"]["gapura.connection"]`), so that no task is needed to wait for one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from gapura.errors import GapuraError, TooLarge
+from gapura.providers.base import Loss
+from gapura.terms.rulebook import Target
+from gapura.terms.verdict import Decision
+from gapura.wire import openai
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+
+class Exchange:
+    """One request and its answer.  `at` is when it came (UTC microseconds), `notes` the headers of the answer that
+    the stages add as they go."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "_task",
+        "at",
+        "effect",
+        "gone",
+        "headers",
+        "id",
+        "notes",
+        "path",
+        "peer",
+        "started",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, request_id: str, at: int) -> None:
+        self.id, self.at = request_id, at
+        self.path: str = scope["path"]
+        self.headers: Headers = scope["headers"]
+        self.peer: str = scope["client"][0] if scope.get("client") else ""
+        self.notes: Headers = [(b"gapura-request-id", request_id.encode()), (b"x-request-id", request_id.encode())]
+        self.started = self.gone = False
+        self.status, self.effect = 499, ""
+        self._task = asyncio.current_task()
+        self._receive, self._send = receive, send
+        connection = scope.get("extensions", {}).get("gapura.connection")
+        if connection is not None:
+            connection.on_lost(self.hang_up)
+
+    def decided(self, decision: Decision) -> None:
+        """Name the decision in the answer; `gapura policy explain ID` tells the rest."""
+        self.effect = decision.effect
+        self.notes.append((b"gapura-decision", f"{decision.effect};id={decision.id}".encode()))
+
+    def served_by(self, target: Target, losses: tuple[Loss, ...]) -> None:
+        """Name the model that answers, and what was lost on the way to it."""
+        self.notes.append((b"gapura-provider", str(target).encode()))
+        if losses:
+            fields = ", ".join(dict.fromkeys(loss.field for loss in losses))
+            self.notes.append((b"gapura-losses", fields.encode("ascii", "replace")))
+
+    def hang_up(self) -> None:
+        """The caller is gone: end what is done for them, upstream too, whatever it is waiting for."""
+        self.gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def body(self, limit: int) -> bytes:
+        """All of it.  Raises TooLarge above `limit` bytes, CancelledError if the caller leaves half-way."""
+        message = await self._receive()
+        first: bytes = message.get("body", b"")
+        if message["type"] == "http.request" and not message.get("more_body") and len(first) <= limit:
+            return first
+        pieces, size = [first], len(first)
+        while message.get("more_body") and size <= limit:
+            message = await self._receive()
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+        if message["type"] == "http.disconnect":
+            self.gone = True
+            raise asyncio.CancelledError
+        if size > limit:
+            raise TooLarge(f"The request body exceeds {limit} bytes.")
+        return b"".join(pieces)
+
+    async def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """The whole answer at once."""
+        length = (b"content-length", str(len(body)).encode())
+        await self._start(status, [*headers, length])
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """The head of an answer whose pieces follow."""
+        await self._start(status, headers)
+
+    async def piece(self, data: bytes, *, last: bool = False) -> None:
+        """Wait until the caller has room, and hand it on."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    async def fail(self, error: GapuraError) -> None:
+        """Say it in the caller's dialect: a response before the first byte, the stream's last event after it."""
+        if self.gone:
+            return
+        if self.started:
+            await self.piece(openai.render_event(error), last=True)
+        else:
+            reply = openai.render(error)
+            await self.answer(reply.status, list(reply.headers), reply.body)
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.started, self.status = True, status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers + self.notes})
+
+
+async def accept(exchange: Exchange, limit: int) -> tuple[bytes, openai.ChatRequest]:
+    """The body, which is JSON however it is labelled, and what it asks for.  Raises BadRequest and TooLarge."""
+    body = await exchange.body(limit)
+    return body, openai.read(body)

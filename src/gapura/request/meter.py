@@ -1,0 +1,144 @@
+"""What a request may cost is taken before it is sent: a hold is never smaller than what is settled.
+
+requests a minute   one                              of the key and of the account
+tokens a minute     what it will probably cost       corrected when it is settled
+budget              min(worst case, what is left)    the cap goes upstream as the output limit
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, Self
+
+import msgspec
+
+from gapura.errors import LimitReached, QuotaSpent
+from gapura.providers.catalogue import model
+from gapura.terms.caller import Caller
+from gapura.terms.rulebook import Target
+from gapura.wire import tokens
+from gapura.wire.openai import ChatRequest
+
+# Below so few output tokens an answer is of no use to anybody: refuse instead of cutting it off after a word.
+LEAST_OUTPUT = 16
+
+# What the longest answer of a model may cost whose limit nobody has told us: as much as any known one gives.
+UNKNOWN_OUTPUT = 131_072
+
+# What an answer probably costs, where the request does not limit it; corrected at settlement.
+USUAL_OUTPUT = 256
+
+
+class Granted(Protocol):
+    """`amount` was taken from the purse; where it is less than the least that helps, it is 0."""
+
+    @property
+    def amount(self) -> int: ...
+    @property
+    def retry_after(self) -> float: ...
+
+
+class Purses(Protocol):
+    """The part of `gapura.gate.purses.Purses` that a request needs."""
+
+    def take(self, purse: str, amount: int, at: int) -> bool: ...
+    async def borrow(self, purse: str, want: int, least: int, limit: int, at: int) -> Granted: ...
+    def give(self, purse: str, amount: int) -> None: ...
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """`amount` tokens of `purse` ("": no budget applies).  `cap`: output tokens at the most, where the budget limits
+    them; `release(used)` gives back what was not used."""
+
+    amount: int
+    purse: str
+    cap: int | None
+    release: Callable[[int], None] | None
+
+
+UNLIMITED = Hold(0, "", None, None)
+
+
+async def meter(
+    purses: Purses, caller: Caller, chat: ChatRequest, body: bytes, *, targets: Sequence[Target], at: int
+) -> Hold:
+    """Take it, for whichever of the targets will answer.
+
+    Raises LimitReached with the seconds to wait, QuotaSpent, and Unready where the keeper is needed and away.
+    """
+    key, account = caller.key, caller.account
+    limited = (
+        key.requests_per_minute or account.requests_per_minute or key.tokens_per_minute or account.tokens_per_minute
+    )
+    if not limited and account.budget < 0:
+        return UNLIMITED
+    taken: list[tuple[str, int]] = []
+    try:
+        if limited:
+            await _limits(purses, caller, _probable(chat, body), at, taken)
+        if account.budget < 0:
+            return Hold(0, "", None, _giving_back(purses, taken))
+        return await _budget(purses, account.id, _Worst.of(chat, body, targets), at=at, taken=taken)
+    except BaseException:
+        for purse, amount in taken:
+            purses.give(purse, amount)
+        raise
+
+
+async def _limits(purses: Purses, caller: Caller, probable: int, at: int, taken: list[tuple[str, int]]) -> None:
+    for owner in (caller.key, caller.account):
+        limits = (
+            ("rpm", "requests", owner.requests_per_minute, 1),
+            ("tpm", "tokens", owner.tokens_per_minute, probable),
+        )
+        for short, kind, limit, amount in limits:
+            if not limit:
+                continue
+            purse, wanted = f"{short}:{owner.id}", min(amount, limit)
+            if not purses.take(purse, wanted, at):
+                granted = await purses.borrow(purse, wanted, wanted, limit, at)
+                if not granted.amount:
+                    raise LimitReached(
+                        f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
+                        kind=kind,
+                        retry_after=granted.retry_after,
+                    )
+            taken.append((purse, wanted))
+
+
+class _Worst(NamedTuple):
+    """Tokens: of the request; of one choice of the answer at the most; choices."""
+
+    inputs: int
+    output: int
+    choices: int
+
+    @classmethod
+    def of(cls, chat: ChatRequest, body: bytes, targets: Sequence[Target]) -> Self:
+        ceiling = max(model(target.provider, target.model).max_output or UNKNOWN_OUTPUT for target in targets)
+        return cls(tokens.bound(body), min(chat.output_limit or ceiling, ceiling), chat.n or 1)
+
+
+async def _budget(purses: Purses, account: str, worst: _Worst, *, at: int, taken: list[tuple[str, int]]) -> Hold:
+    purse = f"tok:{account}"
+    most = worst.inputs + worst.output * worst.choices
+    least = worst.inputs + min(worst.output, LEAST_OUTPUT) * worst.choices
+    amount = most if purses.take(purse, most, at) else (await purses.borrow(purse, most, least, 0, at)).amount
+    if not amount:
+        raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
+    taken.append((purse, amount))
+    cap = (amount - worst.inputs) // worst.choices
+    return Hold(amount, purse, cap if cap < worst.output else None, _giving_back(purses, taken))
+
+
+def _giving_back(purses: Purses, taken: list[tuple[str, int]]) -> Callable[[int], None]:
+    spendable = [(purse, amount) for purse, amount in taken if not purse.startswith("rpm:")]
+
+    def release(used: int) -> None:
+        for purse, amount in spendable:
+            if amount > used:
+                purses.give(purse, amount - used)
+
+    return release
+
+
+def _probable(chat: ChatRequest, body: bytes) -> int:
+    return len(body) // 4 + min(chat.output_limit or USUAL_OUTPUT, USUAL_OUTPUT) * (chat.n or 1)

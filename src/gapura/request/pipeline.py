@@ -1,0 +1,122 @@
+"""The river: one chat request from start to end, top to bottom.
+
+Before the first byte a failure is a response, after it the stream's last event; either way the request is settled
+once.  What a request may touch is the `Gate` that it is given.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import structlog
+
+from gapura.clock import Clock
+from gapura.errors import GapuraError, NotFound, UpstreamFailed
+from gapura.providers.transport import Transport
+from gapura.request.accept import Exchange, accept
+from gapura.request.decide import decide, servable
+from gapura.request.identify import Directory, identify, scoped
+from gapura.request.locate import Places, locate
+from gapura.request.meter import Purses, meter
+from gapura.request.relay import Way, begin
+from gapura.request.route import Health, may_follow, order
+from gapura.request.settle import Journal, Settling
+from gapura.request.translate import Ask, TooMuchLost, refusal, translate
+from gapura.rulebook.compile import Rules
+from gapura.terms import ids
+from gapura.terms.caller import Caller
+from gapura.terms.rulebook import Route, Target
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Gate:
+    """Everything that a request may touch.  `rules`, `directory` and `fresh_until` are replaced whole while it runs.
+
+    `ways`: provider → where it is, and the headers with its key.  `running`: what is upstream now, by request id.
+    """
+
+    clock: Clock
+    pepper: bytes
+    max_body: int
+    places: Places
+    purses: Purses
+    journal: Journal
+    transport: Transport
+    health: Health
+    ways: dict[str, Way]
+    rules: Rules
+    directory: Directory
+    fresh_until: int = 0
+    rng: Random = field(default_factory=Random)
+    running: dict[str, Settling] = field(default_factory=dict)
+
+
+async def serve(exchange: Exchange, gate: Gate) -> None:
+    """POST /v1/chat/completions.  Says every failure itself; raises only when cancelled."""
+    settling = Settling(exchange.id, gate.journal, gate.clock, gate.running)
+    try:
+        body, chat = await accept(exchange, gate.max_body)
+        caller = identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
+        rules = gate.rules  # one snapshot for the whole request
+        route = _route(rules, caller, chat.model)
+        origin = locate(exchange.headers, exchange.peer, caller, gate.places)
+        decision = decide(rules, route, caller, origin, exchange.at, ids.new("dec", exchange.at))
+        settling.about(chat, caller, origin, rules.book, decision)
+        exchange.decided(decision)
+        permitted = servable(decision, rules, fresh=exchange.at <= gate.fresh_until)
+        targets = order(permitted, gate.health, exchange.at, gate.rng)
+        hold = await meter(gate.purses, caller, chat, body, targets=targets, at=exchange.at)
+        settling.held(hold, body)
+        ask = Ask(body, chat, route, hold.cap, caller.key.strict)
+        await _answer(exchange, gate, settling, ask, targets)
+    except asyncio.CancelledError:
+        settling.cut(499, "the caller hung up" if exchange.gone else "the gateway stopped")
+        if not exchange.gone:
+            raise
+    except GapuraError as error:
+        settling.failed(error, started=exchange.started)
+        await exchange.fail(error)
+    except Exception:  # the one blanket handler, at the edge: a bug of ours is a 500 and a log line
+        log.exception("a request met a bug", request=exchange.id)
+        bug = GapuraError("The gateway failed on this request; its operator has the details.")
+        settling.failed(bug, started=exchange.started)
+        await exchange.fail(bug)
+
+
+def _route(rules: Rules, caller: Caller, model: str) -> Route:
+    route = rules.route(model) if scoped(caller, model) else None
+    if route is None:
+        raise NotFound(f"There is no model '{model}' for this key.", param="model", code="model_not_found")
+    return route
+
+
+async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, targets: Sequence[Target]) -> None:
+    """Try the targets in order until one begins to answer, then hand its answer on.  Raises GapuraError."""
+    failure: UpstreamFailed | None = None
+    failed: Target | None = None
+    lost: list[TooMuchLost] = []
+    for target in targets:
+        if failed is not None and not may_follow(ask.route, failed, target, gate.rules.book):
+            continue
+        try:
+            outbound = translate(ask, target)
+        except TooMuchLost as reason:
+            lost.append(reason)
+            continue
+        settling.open(target, outbound.losses, failure)
+        try:
+            begun = await begin(gate.transport, gate.ways[target.provider], outbound)
+        except UpstreamFailed as error:
+            gate.health.failed(target, gate.clock(), error)
+            failure, failed = error, target
+            if not error.advance:
+                break
+            continue
+        gate.health.worked(target)
+        exchange.served_by(target, outbound.losses)
+        settling.begun(begun)
+        return await begun.hand_on(exchange, settling.complete)
+    raise failure or refusal(lost)

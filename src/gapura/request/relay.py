@@ -1,0 +1,137 @@
+"""The answer's way back: whole, or as a stream with constant memory and back-pressure.
+
+Until `begin` returns the caller has seen nothing, and the next target may be tried.  After it an error is the
+stream's last event, and a truncated answer is never presented as a whole one.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from gapura import crash
+from gapura.providers.base import Reader
+from gapura.providers.outbound import Outbound
+from gapura.providers.transport import Answer, Deadlines, Transport, Upstream
+from gapura.terms.usage import Usage
+
+# A plain answer is held whole, because its usage stands at its end and an error in it must not be passed on as a 200.
+# The longest outputs today are 128k tokens, some 0.6 MB of text a choice; logprobs multiply that by about 20.
+PLAIN_LIMIT = 64 << 20
+
+# From here on an answer is no answer; redirects are not followed, since a key goes to its own host only.
+REDIRECTS = 300
+
+JSON = [(b"content-type", b"application/json")]
+SSE = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),  # nginx in front of us would hold the stream back
+]
+
+Complete = Callable[[Usage | None], None]
+
+
+class Way(msgspec.Struct, frozen=True):
+    """Where a provider is, and the headers that go there, the vendor's key among them."""
+
+    upstream: Upstream
+    headers: list[tuple[bytes, bytes]]
+
+
+class Asker(Protocol):
+    """The part of `gapura.request.accept.Exchange` that a relay needs."""
+
+    async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None: ...
+    async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None: ...
+    async def piece(self, data: bytes, *, last: bool = False) -> None: ...
+
+
+class Whole:
+    """A plain answer, read to its end and in OpenAI's form."""
+
+    def __init__(self, body: bytes, usage: Usage | None) -> None:
+        self._body, self.usage = body, usage
+
+    def relayed(self) -> int:
+        """Output tokens that the caller has, by our estimate: none before the whole answer."""
+        return 0
+
+    async def hand_on(self, asker: Asker, complete: Complete) -> None:
+        complete(self.usage)
+        await asker.answer(200, JSON, self._body)
+
+
+class Stream:
+    """A stream whose first token is there: `first` is what was read so far, as OpenAI's events."""
+
+    def __init__(self, answer: Answer, reader: Reader, first: bytes) -> None:
+        self._answer, self._reader, self._first = answer, reader, first
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the vendor has said so far."""
+        return self._reader.usage
+
+    def relayed(self) -> int:
+        """Output tokens that were handed on, by our estimate."""
+        return self._reader.relayed
+
+    async def hand_on(self, asker: Asker, complete: Complete) -> None:
+        """As it comes; `complete` is told before the last byte goes out.
+
+        Raises UpstreamFailed when the stream is cut, falls silent for the route's `idle_s`, or reports an error.
+        """
+        reader, answer, data = self._reader, self._answer, self._first
+        try:
+            await asker.begin(200, SSE)
+            while not reader.done:
+                if data:
+                    await asker.piece(data)
+                    crash.point("mid-stream")
+                came = await answer.read()
+                data = reader.feed(came) if came else reader.close()
+        except BaseException:
+            answer.close()
+            raise
+        answer.finish()
+        complete(reader.usage)
+        await asker.piece(data, last=True)
+
+
+async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | Stream:
+    """Send it, and wait for the whole answer or for the first token of a stream.  Raises UpstreamFailed."""
+    route = outbound.route
+    patience = min(route.first_byte_s, route.first_token_s) if outbound.stream else route.first_byte_s
+    deadlines = Deadlines(connect_s=route.connect_s, first_byte_s=patience, idle_s=route.idle_s)
+    until = asyncio.get_running_loop().time() + patience
+    answer = await transport.send(way.upstream, outbound.provider.path, way.headers, outbound.body, deadlines)
+    try:
+        return await _begun(answer, outbound, until)
+    except BaseException:
+        answer.close()  # an answer that nobody waits for is cancelled at the vendor
+        raise
+
+
+async def _begun(answer: Answer, outbound: Outbound, until: float) -> Whole | Stream:
+    provider, model = outbound.provider, outbound.target.model
+    if answer.status >= REDIRECTS:
+        raise provider.fault(answer.status, answer.headers, await answer.body(PLAIN_LIMIT))
+    if not outbound.stream:
+        return Whole(*provider.answer(await answer.body(PLAIN_LIMIT), model))
+    reader = provider.reader(model, include_usage=outbound.include_usage)
+    first = await _first_token(answer, reader, until)
+    answer.idle_s = outbound.route.idle_s
+    return Stream(answer, reader, first)
+
+
+async def _first_token(answer: Answer, reader: Reader, until: float) -> bytes:
+    """What came up to and with the first token.  `until` is by the event loop's clock."""
+    now = asyncio.get_running_loop().time
+    seen = b""
+    while not (reader.begun or reader.done):
+        answer.idle_s = max(until - now(), 0.001)
+        came = await answer.read()
+        seen += reader.feed(came) if came else reader.close()
+    return seen

@@ -1,0 +1,161 @@
+"""What was sent upstream is settled once, whichever way it ends.
+
+`Settling` writes a request's entries into the journal: *open* before the first byte goes upstream (one an attempt),
+and exactly one end before the last byte goes to the caller.  What the hold took and the answer did not cost goes back.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gapura import crash
+from gapura.clock import Clock
+from gapura.errors import GapuraError, Unready, UpstreamFailed
+from gapura.providers.base import Loss
+from gapura.terms.caller import Caller
+from gapura.terms.place import Origin
+from gapura.terms.record import Context, Ended, Entry, Opened, Outcome, Refused
+from gapura.terms.rulebook import Rulebook, Target
+from gapura.terms.usage import Usage
+from gapura.terms.verdict import Decision
+from gapura.wire import tokens
+from gapura.wire.openai import ChatRequest
+
+
+class Journal(Protocol):
+    """The part of `gapura.store.journal.Journal` that a request needs."""
+
+    @property
+    def room(self) -> bool: ...
+    def append(self, entry: Entry) -> int: ...
+
+
+class Held(Protocol):
+    """The part of `gapura.request.meter.Hold` that a settlement needs."""
+
+    @property
+    def amount(self) -> int: ...
+    @property
+    def purse(self) -> str: ...
+    @property
+    def release(self) -> Callable[[int], None] | None: ...
+
+
+class Begun(Protocol):
+    """An answer on its way: `gapura.request.relay.Whole` or `Stream`."""
+
+    @property
+    def usage(self) -> Usage | None: ...
+    def relayed(self) -> int: ...
+
+
+class Settling:
+    """One request's way into the record; `running` is the gate's table of what is upstream now."""
+
+    __slots__ = ("_begun", "_body", "_clock", "_context", "_held", "_id", "_journal", "_running", "attempts")
+
+    def __init__(self, request_id: str, journal: Journal, clock: Clock, running: dict[str, "Settling"]) -> None:
+        self._id, self._journal, self._clock, self._running = request_id, journal, clock, running
+        self.attempts = 0
+        self._body = b""
+        self._context: Context | None = None
+        self._held: Held | None = None
+        self._begun: Begun | None = None
+
+    def about(self, chat: ChatRequest, caller: Caller, origin: Origin, book: Rulebook, decision: Decision) -> None:
+        """Who asks for what, from where, and what was decided: from here on even a refusal is recorded."""
+        account = caller.account
+        self._context = Context(
+            account=account.id,
+            key=caller.key.id,
+            organisation=account.organisation,
+            model=chat.model,
+            stream=bool(chat.stream),
+            sandbox=book.sandbox,
+            territory=origin.territory,
+            certainty=origin.certainty,
+            derivation=origin.derivation,
+            address=origin.address,
+            peer=origin.peer,
+            egress=book.egress_territory,
+            decision=decision.id,
+            policy_version=decision.policy_version,
+            effect=decision.effect,
+            verdicts=decision.verdicts,
+            answers=origin.answers,
+        )
+
+    def held(self, hold: Held, body: bytes) -> None:
+        """Something was taken; whatever happens from here on, what is not used of it goes back."""
+        self._held, self._body = hold, body
+
+    def open(self, target: Target, losses: tuple[Loss, ...], failure: UpstreamFailed | None) -> None:
+        """Before the first byte goes upstream.  Raises Unready when the journal has no room for a new request."""
+        assert self._held is not None  # noqa: S101 - the river meters before it sends
+        if not self.attempts:
+            if not self._journal.room:
+                raise Unready("This gateway cannot record new requests now: its disk is full.", retry_after=5)
+            crash.point("before-open")
+        self.attempts += 1
+        self._journal.append(
+            Opened(
+                id=self._id,
+                at=self._clock(),
+                attempt=self.attempts,
+                provider=target.provider,
+                model=target.model,
+                hold=self._held.amount,
+                purse=self._held.purse,
+                losses=tuple([loss.field for loss in losses]),
+                previous="" if failure is None else f"{failure.status} {failure.code}",
+                context=self._context if self.attempts == 1 else None,
+            )
+        )
+        self._running[self._id] = self
+        crash.point("after-open")
+
+    def begun(self, answer: Begun) -> None:
+        """The first token is there; from here on the answer itself knows what was used."""
+        self._begun = answer
+
+    def progress(self) -> tuple[str, int, int]:
+        """The request's row in a progress entry."""
+        usage = self.so_far()
+        return self._id, usage.input, usage.output
+
+    def so_far(self) -> Usage:
+        """What was used up to now: by the vendor's word, else by our estimate."""
+        if self._begun is None:
+            return Usage()
+        return self._begun.usage or Usage(tokens.guess(self._body), self._begun.relayed(), estimated=True)
+
+    def complete(self, usage: Usage | None) -> None:
+        """The answer is whole, and its last byte is about to go out."""
+        self._end("complete", 200, usage or self.so_far())
+
+    def cut(self, status: int, error: str) -> None:
+        """It ended early.  Where the first token was there, the vendor bills what was sent: so do we."""
+        self._end("cut", status, self.so_far(), error)
+
+    def failed(self, error: GapuraError, *, started: bool) -> None:
+        """The caller gets an error.  Nothing that failed before the first token counts as usage."""
+        if started:
+            return self.cut(error.status, str(error.code))
+        if self.attempts:
+            return self._end("failed", error.status, Usage(), str(error.code))
+        self._give_back(0)
+        if self._context is not None and self._journal.room:
+            self._journal.append(Refused(self._id, self._clock(), error.status, str(error.code), self._context))
+        return None
+
+    def _end(self, outcome: Outcome, status: int, usage: Usage, error: str = "") -> None:
+        """The end entry.  A second call changes nothing: the first end is the end."""
+        if self._running.pop(self._id, None) is not None:
+            crash.point("before-end")
+            self._journal.append(Ended(self._id, self._clock(), outcome, status, usage, error))
+            crash.point("after-end")
+        self._give_back(usage.total)
+
+    def _give_back(self, used: int) -> None:
+        held, self._held = self._held, None
+        if held is not None and held.release is not None:
+            held.release(used)
