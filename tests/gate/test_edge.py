@@ -76,12 +76,14 @@ class Caller:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
-    async def say(self, data: bytes, *, slowly: bool = False) -> None:
+    async def say(self, data: bytes, *, pieces: int = 1) -> None:
+        size = -(-len(data) // pieces)
         with suppress(ConnectionError):
-            for piece in [data[i : i + 1] for i in range(len(data))] if slowly else [data]:
-                self._writer.write(piece)
+            for start in range(0, len(data), size):
+                self._writer.write(data[start : start + size])
                 await self._writer.drain()
-                await asyncio.sleep(0)
+                for _ in range(3):  # turns in which the gate reads it
+                    await asyncio.sleep(0)
 
     async def hear(self) -> tuple[int, dict[str, str], Any]:
         """The next answer, whose length must be stated."""
@@ -178,9 +180,9 @@ def test_refused(run: Run, request_: bytes, status: int, code: str) -> None:
     async def main() -> None:
         app = App()
         async with gate(app) as connect:
-            for slowly in (False, True)[: 1 + (len(request_) < 500)]:
+            for pieces in (1, 2, len(request_))[: 2 + (len(request_) < 500)]:
                 caller = await connect()
-                await caller.say(request_, slowly=slowly)
+                await caller.say(request_, pieces=pieces)
                 await refused(caller, status, code)
                 await caller.say(GET + b"\r\n")  # what comes after it is not looked at
             assert app.events.empty()
@@ -240,7 +242,7 @@ def test_served(run: Run, request_: bytes, body: str, slowly: bool) -> None:
             caller = await connect()
             again = b"HTTP/1.0" not in request_
             for _ in range(1 + again):
-                await caller.say(request_, slowly=slowly)
+                await caller.say(request_, pieces=len(request_) if slowly else 1)
                 status, headers, seen = await caller.hear()
                 assert (status, seen["body"]) == (200, body)
                 assert seen["headers"].count("host") == again and "authorization" not in seen["headers"]
@@ -313,6 +315,33 @@ def test_an_early_answer_does_not_confuse_what_follows(run: Run) -> None:
             assert (await caller.hear())[2]["body"] == ""
             await caller.say(b"GET /smuggled HTTP/1.1\r\nhost: gate\r\n\r\n\r\n" + POST + b"content-length: 1\r\n\r\nx")
             assert (await caller.hear())[2]["body"] == "x"
+
+    run(main())
+
+
+def test_what_is_broken_after_the_answer_gets_no_second_one(run: Run) -> None:
+    async def main() -> None:
+        async with gate(App()) as connect:
+            caller = await connect()
+            await caller.say(CHUNKED.replace(b"echo", b"early"))
+            assert (await caller.hear())[0] == 200
+            await caller.say(b"zz\r\n")
+            assert await caller.end() == b""
+
+    run(main())
+
+
+def test_a_broken_request_that_waits_its_turn_is_never_begun(run: Run) -> None:
+    async def main() -> None:
+        app = App()
+        async with gate(app) as connect:
+            caller = await connect()
+            await caller.say(GET.replace(b"echo", b"wait") + b"\r\n" + CHUNKED + b"zz\r\n")
+            assert await app.events.get() == "wait"
+            app.go.set()
+            assert (await caller.hear())[0] == 200
+            await refused(caller, 400, BAD)
+            assert app.events.empty()
 
     run(main())
 

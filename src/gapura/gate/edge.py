@@ -87,9 +87,8 @@ class EdgeProtocol(HttpToolsProtocol):
             self._begun.disconnected = True
             self._begun.message_event.set()
         super().connection_lost(exc)
-        callback, self._on_lost = self._on_lost, None
-        if callback is not None:
-            callback()
+        if self._on_lost is not None:
+            self._on_lost()
 
     def data_received(self, data: bytes) -> None:
         if self._refused is not None:
@@ -183,10 +182,9 @@ class EdgeProtocol(HttpToolsProtocol):
             self._unwatch()
         self._in_body = False
         super().on_message_complete()
-        if not self.pipeline:
-            # uvicorn stops to read when much of a body waits for the app, and forgets to go on when that was its end:
-            # a caller who hangs up would not be noticed until the answer is whole.
-            self.flow.resume_reading()
+        # uvicorn stops to read while much of a body, or a next request, waits for the app, and who does not read does
+        # not notice a hang-up.  What one connection makes us hold is bounded by `pipelined`.
+        self.flow.resume_reading()
 
     # For the answer -----------------------------------------------------------------------------------------------
 
@@ -254,8 +252,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._reading = None
 
     def _late(self) -> None:
-        if self.flow.read_paused or (self._answering() and not self._in_body):
-            # It is us who do not read, or an answer is under way that a half-sent next request must not cut.
+        if self.flow.read_paused:  # it is us who make the caller wait
             self._reading = self.loop.call_later(self.limits.head_s, self._late)
         else:
             self._refuse(refusal(408, "request_timeout", "The request did not come in time."))
