@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -52,6 +54,13 @@ class GateProcess:
         self.link = Link(runtime.gates_socket(settings.home), incarnation, number, os.getpid())
         self.purses = Purses(self.link.ask, clock)
         book = rulebook(settings, simulators)
+        self.state = State(
+            on_rules=self._new_rules,
+            on_directory=self._new_directory,
+            on_delta=lambda delta: self._directory.apply(delta) if self._directory else None,
+            purses=self.purses,
+            max_age_s=settings.snapshot_max_age,
+        )
         self.gate = Gate(
             clock=clock,
             pepper=home.secret.pepper,
@@ -64,53 +73,52 @@ class GateProcess:
             ways=ways(book, settings),
             rules=Rules(book),
             directory=_Nobody(),
-        )
-        self.state = State(
-            on_rules=self._new_rules,
-            on_directory=self._new_directory,
-            on_delta=lambda delta: self._directory.apply(delta) if self._directory else None,
-            purses=self.purses,
-            max_age_s=settings.snapshot_max_age,
+            freshness=self.state,
         )
         self._directory: Directory | None = None
         self._welcomed = asyncio.Event()
-        self.metrics = Metrics(
+        metrics = self._metrics = Metrics(
             {
                 "gapura_open_requests": lambda: len(self.gate.running),
                 "gapura_journal_room": lambda: float(self.journal.room),
                 "gapura_keeper_connected": lambda: float(self.link.connected),
             }
         )
+        self.app = App(self.gate, metrics)
 
     async def run(self, stop: asyncio.Event, listener: socket.socket, life: Life) -> None:
-        """Until `stop`; then begun requests end, and what was lent goes back."""
-        server = loops.server(App(self.gate, self.metrics), self._settings, frozenset(self._settings.allowed_hosts))
-        async with asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(job) for job in (self.link.run(self.state), self._beating(), self._syncing())]
-            await self._welcomed.wait()
-            serving = tasks.create_task(server.serve(sockets=[listener]))
+        """Serve until `stop`; then begun requests end, and what was lent goes back."""
+        server = loops.server(self.app, self._settings, frozenset(self._settings.allowed_hosts))
+        async with self.working(), asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
             life.ready()
             await stop.wait()
             server.should_exit = True
-            await serving
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Everything but the listener, from the keeper's welcome on; at the end what was lent goes back."""
+        async with asyncio.TaskGroup() as tasks:
+            jobs = [tasks.create_task(job) for job in (self.link.run(self.state), self._beating(), self._syncing())]
+            await self._welcomed.wait()
+            yield
             for back in self.purses.recall_all():
                 self.link.give_back(back)
             self.beat()
-            for task in work:
-                task.cancel()
+            for job in jobs:
+                job.cancel()
         await self.gate.transport.close()
         self.journal.close()
 
     def beat(self) -> None:
         """Once a second: what is under way and what is left go into the journal, the counters to the keeper."""
         gate, now = self.gate, self._clock()
-        gate.fresh_until = self.state.fresh_until
         gate.health.merge(self.state.open_circuits)
         if gate.running:
             self.journal.append(Progress(now, tuple(one.progress() for one in gate.running.values())))
         if held := self.purses.held():
             self.journal.append(Marked(now, held))
-        self.link.report(Report(self.metrics.samples(), gate.health.snapshot(now)))
+        self.link.report(Report(self._metrics.samples(), gate.health.snapshot(now)))
 
     async def _beating(self) -> None:
         while True:
@@ -141,7 +149,6 @@ class GateProcess:
         self.gate.directory = self._directory
         if former is not None:
             former.close()
-        self.gate.fresh_until = self.state.fresh_until or self._clock() + 1
         self._welcomed.set()
 
 

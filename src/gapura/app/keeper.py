@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,39 +70,43 @@ class Keeper:
         )
 
     async def run(self, stop: asyncio.Event, admin_socket: socket.socket, life: Life) -> None:
-        """Until `stop`; then everything is taken in and closed."""
+        """Serve until `stop`; the gates have drained before."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
-        await recover(self.store, self.ingest, self._clock)
-        await self.hub.start(runtime.gates_socket(self.settings.home))
-        local = socket.socket(socket.AF_UNIX)
         path = runtime.socket_path(self.settings.home)
-        path.unlink(missing_ok=True)
-        local.bind(str(path))
-        path.chmod(0o600)
         servers = (
             (loops.server(admin(self.context), self.settings), admin_socket),
-            (loops.server(admin(self.context, local=True), self.settings), local),
+            (loops.server(admin(self.context, local=True), self.settings), local_socket(path)),
         )
         try:
-            async with asyncio.TaskGroup() as tasks:
-                serving = [tasks.create_task(one.serve(sockets=[at])) for one, at in servers]
-                work = (self.ingest.run(), self.hub.run(), self._recovering(), self._retaining())
-                jobs = [tasks.create_task(job) for job in work]
+            async with self.working(), asyncio.TaskGroup() as serving:
+                for one, at in servers:
+                    serving.create_task(one.serve(sockets=[at]))
                 life.ready()
                 await stop.wait()
                 for one, _ in servers:
                     one.should_exit = True
-                await asyncio.wait(serving)
+        finally:
+            path.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Everything but the admin API; at the end what the gates wrote is taken in, and the store closed."""
+        try:
+            await recover(self.store, self.ingest, self._clock)
+            await self.hub.start(runtime.gates_socket(self.settings.home))
+            async with asyncio.TaskGroup() as tasks:
+                work = (self.ingest.run(), self.hub.run(), self._recovering(), self._retaining())
+                jobs = [tasks.create_task(job) for job in work]
+                yield
                 await self.hub.close()
                 for job in jobs:
                     job.cancel()
             await self.finish()
         finally:
-            path.unlink(missing_ok=True)
             self.store.close()
 
     async def finish(self) -> None:
-        """The gates have drained: what they wrote is taken in, and what they were lent comes back."""
+        """What gates wrote is taken in, and what those that ended were lent comes back."""
         while await self.ingest.step():
             pass
         await recover(self.store, self.ingest, self._clock)
@@ -197,3 +202,12 @@ class Keeper:
             except (StoreFailed, OSError) as error:
                 log.warning("old addresses are not shortened yet", error=str(error))
             await asyncio.sleep(RETAIN_S)
+
+
+def local_socket(path: Path) -> socket.socket:
+    """A Unix socket that only this user can reach, in place of one that a dead keeper left."""
+    made = socket.socket(socket.AF_UNIX)
+    path.unlink(missing_ok=True)
+    made.bind(str(path))
+    path.chmod(0o600)
+    return made

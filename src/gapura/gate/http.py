@@ -77,7 +77,7 @@ class App:
         await self._say(exchange, {"status": "ok"})
 
     async def _readyz(self, exchange: Exchange) -> None:
-        if exchange.at > self._gate.fresh_until:
+        if exchange.at > self._gate.freshness.fresh_until:
             raise Unready("The rules are older than GAPURA_SNAPSHOT_MAX_AGE: the keeper is away.", retry_after=1)
         if not self._gate.journal.room:
             raise Unready("The journal has no room: the disk is full.", retry_after=5)

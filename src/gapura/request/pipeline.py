@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
 import structlog
 
@@ -31,9 +32,15 @@ from gapura.terms.rulebook import Route, Target
 log = structlog.get_logger()
 
 
+class Freshness(Protocol):
+    """Until when (UTC microseconds) rules and directory may be trusted without a word of the keeper."""
+
+    fresh_until: int
+
+
 @dataclass(slots=True)
 class Gate:
-    """Everything that a request may touch.  `rules`, `directory` and `fresh_until` are replaced whole while it runs.
+    """Everything that a request may touch.  `rules` and `directory` are replaced whole while it runs.
 
     `ways`: provider → where it is, and the headers with its key.  `running`: what is upstream now, by request id.
     """
@@ -49,7 +56,7 @@ class Gate:
     ways: dict[str, Way]
     rules: Rules
     directory: Directory
-    fresh_until: int = 0
+    freshness: Freshness
     rng: Random = field(default_factory=Random)
     running: dict[str, Settling] = field(default_factory=dict)
 
@@ -66,7 +73,7 @@ async def serve(exchange: Exchange, gate: Gate) -> None:
         decision = decide(rules, route, caller, origin, exchange.at, ids.new("dec", exchange.at))
         settling.about(chat, caller, origin, rules.book, decision)
         exchange.decided(decision)
-        permitted = servable(decision, rules, fresh=exchange.at <= gate.fresh_until)
+        permitted = servable(decision, rules, fresh=exchange.at <= gate.freshness.fresh_until)
         targets = order(permitted, gate.health, exchange.at, gate.rng)
         hold = await meter(gate.purses, caller, chat, body, targets=targets, at=exchange.at)
         settling.held(hold, body)
