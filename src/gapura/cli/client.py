@@ -23,7 +23,7 @@ from gapura import runtime
 from gapura.cli import ending
 from gapura.cli.ending import Failed
 from gapura.cli.output import Output
-from gapura.settings import BadSetting, Settings
+from gapura.settings import Settings
 
 PREFIX = "/api/v1"
 TIMEOUT_S = 60.0
@@ -50,13 +50,13 @@ class Api:
         self._send, self._headers = send, dict(headers)
 
     def get(self, path: str, **query: Any) -> Any:
-        return json.loads(self.ask("GET", path, query).read())
+        return _decoded(self.ask("GET", path, query))
 
     def post(self, path: str, body: Any, **query: Any) -> Any:
-        return json.loads(self.ask("POST", path, query, body).read())
+        return _decoded(self.ask("POST", path, query, body))
 
     def patch(self, path: str, body: Any) -> Any:
-        return json.loads(self.ask("PATCH", path, {}, body).read())
+        return _decoded(self.ask("PATCH", path, {}, body))
 
     def every(self, path: str, **query: Any) -> Iterator[Any]:
         """The items of all pages."""
@@ -156,10 +156,10 @@ def remote(url: str, token_file: Path | None, out: Output) -> Api:
     """A keeper by its address.  The token never stands on the command line, where every user of the machine reads."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
     except ValueError:
-        host, port = "", None
-    if parts.scheme not in {"http", "https"} or not host:
+        scheme, host, port = "", "", None
+    if scheme not in {"http", "https"} or not host:
         raise Failed(f"--url {url}: expected http(s)://host[:port]", exit_code=ending.USAGE, code="usage", field="url")
     token = token_file.read_text().strip() if token_file else os.environ.get("GAPURA_ADMIN_TOKEN", "").strip()
     if not token and (named := os.environ.get("GAPURA_ADMIN_TOKEN_FILE", "")):
@@ -171,9 +171,9 @@ def remote(url: str, token_file: Path | None, out: Output) -> Api:
             code="unauthenticated",
             hint="set GAPURA_ADMIN_TOKEN, or name a file with --token-file",
         )
-    if parts.scheme == "http" and host not in LOOPBACK:
+    if scheme == "http" and host not in LOOPBACK:
         out.warn(f"the admin token goes to {host} unencrypted; use https")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
     return Api(_over(lambda: kind(host, port, timeout=TIMEOUT_S)), {"authorization": f"Bearer {token}"})
 
 
@@ -191,8 +191,15 @@ def _socket(path: Path | None) -> Send | None:
 def _over(connect: Callable[[], http.client.HTTPConnection]) -> Send:
     def send(method: str, target: str, headers: Mapping[str, str], body: bytes) -> http.client.HTTPResponse:
         connection = connect()
-        connection.request(method, target, body, dict(headers))
-        return connection.getresponse()
+        try:
+            connection.request(method, target, body, {**headers, "connection": "close"})
+            answer = connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+        if connection.sock is not None:
+            connection.sock.close()  # our hold on it: the answer has its own, and ends with it
+        return answer
 
     return send
 
@@ -208,6 +215,13 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+def _decoded(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.read())
+    except ValueError as error:
+        raise _stranger(answer.status) from error
+
+
 def _refused(status: int, body: bytes) -> Failed:
     try:
         said = json.loads(body)["error"]
@@ -219,13 +233,13 @@ def _refused(status: int, body: bytes) -> Failed:
             hint=said["hint"],
         )
     except (ValueError, KeyError, TypeError):
-        return Failed(
-            f"this is no gapura keeper: it answered {status}", exit_code=ending.UNREACHABLE, code="unreachable"
-        )
+        return _stranger(status)
+
+
+def _stranger(status: int) -> Failed:
+    message = f"this is no gapura keeper: its answer ({status}) is not what one says"
+    return Failed(message, exit_code=ending.UNREACHABLE, code="unreachable")
 
 
 def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-__all__ = ["Api", "BadSetting", "account_id", "connected", "speaks"]

@@ -142,6 +142,10 @@ async def _ask(app: ASGIApp, method: str, target: str, headers: Mapping[str, str
         else:
             reply.body.write(message.get("body", b""))
 
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    except BaseException:
+        reply.body.close()
+        raise
     reply.body.seek(0)
     return reply

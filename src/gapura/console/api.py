@@ -26,6 +26,7 @@ from gapura.console import (
 from gapura.console.context import Context
 from gapura.console.operations import Operation
 from gapura.errors import GapuraError, NotFound, Refused
+from gapura.rulebook.documents import BadDocument
 
 PREFIX = "/api/v1"
 
@@ -56,15 +57,7 @@ def admin(context: Context, *, local: bool = False) -> Starlette:
     """`local`: for the keeper's Unix socket, whose directory only our own user can enter: whoever is there is owner."""
 
     def guarded(inner: Endpoint) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            try:
-                if not local:
-                    guard.check_site(request, context.settings)
-                return await inner(request)
-            except GapuraError as error:
-                return problems.answer(error)
-
-        return endpoint
+        return inner if local else _of_our_site(inner, context)
 
     def served(operation: Operation) -> Endpoint:
         async def endpoint(request: Request) -> Response:
@@ -79,19 +72,36 @@ def admin(context: Context, *, local: bool = False) -> Starlette:
 
         return guarded(endpoint)
 
-    described = openapi.document(OPERATIONS, PREFIX)
-
-    async def description(_: Request) -> Response:
-        return JSONResponse(described)
-
+    described = JSONResponse(openapi.document(OPERATIONS, PREFIX))
+    probes = {**status.PROBES, f"{PREFIX}/openapi.json": lambda _: described}
     return Starlette(
         routes=[
             *(Route(PREFIX + row.path, served(row), methods=[row.method], name=row.name) for row in OPERATIONS),
-            *(Route(path, probed(answer), methods=["GET"]) for path, answer in status.PROBES.items()),
-            Route(f"{PREFIX}/openapi.json", guarded(description), methods=["GET"]),
+            *(Route(path, probed(answer), methods=["GET"]) for path, answer in probes.items()),
         ],
-        exception_handlers={HTTPException: _unrouted, Exception: _broken},
+        exception_handlers={
+            GapuraError: _refused,
+            BadDocument: _refused,
+            HTTPException: _unrouted,
+            Exception: _broken,
+        },
     )
+
+
+def _of_our_site(inner: Endpoint, context: Context) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        guard.check_site(request, context.settings)
+        return await inner(request)
+
+    return endpoint
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    if isinstance(error, BadDocument):
+        error = problems.Invalid(str(error), param=error.path)
+    if not isinstance(error, GapuraError):
+        raise error
+    return problems.answer(error)
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

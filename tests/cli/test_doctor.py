@@ -1,0 +1,64 @@
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gapura.cli import ending
+
+
+@pytest.fixture(autouse=True)
+def ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GAPURA_PORT", "GAPURA_ADMIN_PORT"):
+        monkeypatch.setenv(name, "0")
+
+
+def found(result: Any) -> dict[str, tuple[str, str]]:
+    return {row["check"]: (row["state"], row["found"]) for row in json.loads(result.stdout)["data"]}
+
+
+def test_a_folder_that_was_never_used_is_well(run: Any, tmp_path: Path) -> None:
+    result = run("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    assert found(result)["home"][0] == "note" and found(result)["sqlite"][0] == "ok"
+    assert not (tmp_path / "gapura-data").exists()
+
+
+def test_a_home_in_use_is_well(run: Any, keeper: int) -> None:
+    run("account", "add", "acme", "--budget", "100")
+    result = run("doctor", "--json")
+    checks = found(result)
+    assert result.exit_code == 0 and "in use by a gateway" in checks["home"][1]
+    assert (checks["store"][0], checks["ledger"][0], checks["audit"][0]) == ("ok", "ok", "ok")
+
+
+def test_each_fault_is_found(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "gapura-data"
+    run("account", "add", "acme")
+
+    def wrong(check: str) -> str:
+        result = run("doctor", "--json")
+        state, told = found(result)[check]
+        assert (result.exit_code, state) == (ending.NO, "wrong"), result.output
+        return told
+
+    home.chmod(0o755)
+    assert "chmod 700" in wrong("home")
+    home.chmod(0o700)
+    (home / "secret").chmod(0o644)
+    assert "chmod 600" in wrong("secret")
+    (home / "secret").chmod(0o600)
+    (tmp_path / "gapura.toml").write_text('[routes."m"]\ntargets = ["opnai/m"]\n')
+    assert "did you mean openai?" in wrong("policies")
+    (tmp_path / "gapura.toml").unlink()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("GAPURA_PORT", str(taken.getsockname()[1]))
+        assert "in use" in wrong("port")
+    monkeypatch.setenv("GAPURA_PORT", "0")
+    (home / "gapura.db").write_bytes(b"no database" * 100)
+    for log in home.glob("gapura.db-*"):
+        log.unlink()
+    assert "not a database" in wrong("store")
+    monkeypatch.setenv("GAPURA_PROT", "0")
+    assert "GAPURA_PORT" in wrong("settings")
