@@ -189,6 +189,14 @@ def test_the_state_of_the_account_has_a_say(status: Any, place: str, effect: Eff
     assert rules().judge("qwen", "m", origin(place), account, 1).rule == "account"
 
 
+def test_accounts_of_two_organisations_with_one_external_id_are_told_apart() -> None:
+    theirs = Account(id="acc_2", external_id="acme", organisation="org_2")
+    lifted = Exemption(account="acc_2", reason="contract")
+    used = rules(Policy(name="p", pack=PACK, exceptions=(lifted,)))
+    heard = [used.judge("openai", "gpt-4o", origin("HK"), account, 1).effect for account in (theirs, ACME, theirs)]
+    assert heard == ["allow", "block", "allow"]
+
+
 def test_nothing_guards_it() -> None:
     told = rules().judge("openai", "gpt-4o", origin("KP"), ACME, 1)
     assert (told.effect, told.policy, told.certain) == ("allow", "", True)

@@ -1,6 +1,8 @@
 """The operator's documents: what they become, and how each mistake is told."""
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +10,9 @@ import pytest
 from gapura.atlas import packs
 from gapura.clock import instant
 from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.endpoints import endpoints
 from gapura.rulebook.read import read
-from gapura.terms.rulebook import Endpoint, Rulebook, Target
+from gapura.terms.rulebook import Endpoint, Policy, Route, Rulebook, Target
 
 OPENAI = Endpoint(provider="openai", base_url="https://api.openai.com/v1", processing_territory="US")
 QWEN = Endpoint(
@@ -60,6 +63,16 @@ def test_the_documents_of_the_manual() -> None:
     assert policy.rules[0].territories == {"HK"} and policy.rules[0].models == ("gpt-5*",)
     assert policy.exceptions[0].ends == instant("2024-08-01T00:00:00Z")
     assert (policy.on_unknown, policy.on_disagreement, policy.on_partial) == ("warn", "warn", "review")
+
+
+def test_every_example_of_the_manual_is_read_and_every_field_is_in_it() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "reference" / "gapura-toml.md").read_text("utf-8")
+    examples = tomllib.loads("\n".join(re.findall(r"```toml\n(.*?)```", manual, re.DOTALL)))
+    endpoint = endpoints(examples, configured=["qwen"], base_urls={})[0]
+    told = read(examples, endpoints=[endpoint], models=MODELS)
+    assert (endpoint.processing_territory, len(told.policies[0].phases)) == ("SG", 2)
+    for kind, without in ((Route, {"model"}), (Policy, set()), (Endpoint, {"provider"})):
+        assert [name for name in kind.__struct_fields__ if name not in without and f"| `{name}` |" not in manual] == []
 
 
 def test_defaults_without_documents() -> None:

@@ -105,7 +105,7 @@ def may_follow(route: Route, failed: Target, candidate: Target, book: Rulebook) 
 
 
 def _drawn(tier: Sequence[Target], health: Health, at: int, rng: Random) -> Sequence[Target]:
-    weights = [0 if health.is_open(target, at) else target.weight for target in tier]
+    weights = [target.weight if target.weight and not health.is_open(target, at) else 0 for target in tier]
     if not any(weights):
         return tier
     first = rng.choices(tier, weights)[0]
