@@ -120,10 +120,12 @@ async def gate(app: App, limits: Limits = SMALL) -> AsyncIterator[Connect]:
         callers.append(Caller(*await asyncio.open_connection(*listener.sockets[0].getsockname())))
         return callers[-1]
 
-    yield connect
-    listener.close()
-    for caller in callers:
-        caller.leave()
+    try:
+        yield connect
+    finally:
+        listener.close()
+        for caller in callers:
+            caller.leave()
     while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
         await asyncio.sleep(0)
 

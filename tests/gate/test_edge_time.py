@@ -32,11 +32,16 @@ class App:
     def __init__(self, then: Callable[[Any, Any], Coroutine[Any, Any, None]] | None = None) -> None:
         self.seen: asyncio.Queue[str] = asyncio.Queue()
         self.then = then or self.answer
-        self.begun = asyncio.Event()
+        self.begun, self.may_read = asyncio.Event(), asyncio.Event()
+        self.may_read.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.begun.set()
         self.receive = receive
+        if scope["path"] == "/early":
+            await self.answer(None, send)
+            return
+        await self.may_read.wait()
         message: dict[str, Any] = {"more_body": True}
         while message.get("more_body"):
             message = await receive()
@@ -72,10 +77,12 @@ async def gate(app: App, limits: Limits) -> AsyncIterator[Callable[[], Coroutine
         writers.append(writer)
         return reader, writer
 
-    yield connect
-    listener.close()
-    for writer in writers:
-        writer.transport.abort()
+    try:
+        yield connect
+    finally:
+        listener.close()
+        for writer in writers:
+            writer.transport.abort()
     while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
         await asyncio.sleep(0)
 
@@ -237,17 +244,36 @@ def test_a_hang_up_after_the_answer_is_nobodys(run: Run) -> None:
     run(main())
 
 
-def test_a_refused_sender_hears_why(run: Run) -> None:
+MEGABYTE = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+
+
+@pytest.mark.parametrize(("path", "status"), [(b"/", b" 413 "), (b"/early", b" 200 ")])
+def test_a_refused_sender_hears_why(run: Run, path: bytes, status: bytes) -> None:
     """It sends on and on without listening; a reset would overtake the answer."""
 
     async def main() -> None:
-        async with gate(App(), Limits(body_bytes=1000)) as connect:
+        app = App()
+        async with gate(app, Limits(body_bytes=1000)) as connect:
             reader, writer = await connect()
-            writer.write(HEAD + b"content-length: 33554432\r\n\r\n")
+            writer.write(HEAD.replace(b"/", path, 1) + b"transfer-encoding: chunked\r\n\r\n")
+            await app.begun.wait()
             for _ in range(32):
-                writer.write(bytes(1 << 20))
+                writer.write(MEGABYTE)
                 await writer.drain()
-            assert b" 413 " in await reader.readline()
+            assert status in await reader.readline()
+
+    run(main())
+
+
+def test_a_body_that_we_do_not_take_is_not_late(run: Run) -> None:
+    async def main() -> None:
+        app = App()
+        asyncio.get_running_loop().call_later(SHORT * 4, app.may_read.set)
+        app.may_read.clear()
+        async with gate(app, Limits(body_idle_s=SHORT)) as connect:
+            reader, writer = await connect()
+            writer.write(HEAD + b"transfer-encoding: chunked\r\n\r\n" + MEGABYTE * 8 + b"0\r\n\r\n")
+            assert b" 200 " in await reader.readline()
 
     run(main())
 

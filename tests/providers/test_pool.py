@@ -281,6 +281,38 @@ def test_bounds(run: Run) -> None:
     run(main())
 
 
+def test_an_answer_that_is_over_by_its_own_word(run: Run) -> None:
+    """A stream says [DONE]; the end of its framing may come with it, later or never."""
+
+    async def main() -> None:
+        end = asyncio.Event()
+
+        async def script(reader: Reader, writer: Writer) -> None:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(CHUNKED + b"4\r\ndone\r\n")
+                await end.wait()
+                writer.write(b"0\r\n\r\n")
+                ended.set()
+
+        ended = asyncio.Event()
+        async with serving(script) as at:
+            transport = Transport()
+            first = await ask(transport, at)
+            assert await first.read() == b"done"
+            first.finish()
+            assert await first.read() == b""
+            second = await ask(transport, at)
+            assert not second.reused, "the first is not over"
+            end.set()
+            await ended.wait()
+            assert await second.body(10) == b"done"
+            second.finish()
+            assert (await ask(transport, at)).reused and (await ask(transport, at)).reused
+            await transport.close()
+
+    run(main())
+
+
 def test_closing_ends_what_is_under_way(run: Run) -> None:
     async def main() -> None:
         async def script(reader: Reader, writer: Writer) -> None:
