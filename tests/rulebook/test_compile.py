@@ -197,6 +197,16 @@ def test_accounts_of_two_organisations_with_one_external_id_are_told_apart() -> 
     assert heard == ["allow", "block", "allow"]
 
 
+def test_an_account_that_is_renamed_does_not_keep_the_exception_of_its_former_name() -> None:
+    used = rules(Policy(name="p", pack=PACK, exceptions=(Exemption(account="acme", reason="contract"),)))
+    renamed = msgspec.structs.replace(ACME, external_id="emca")
+    block = Rule(id="r", effect="block", accounts=frozenset({"acc_1"}))
+    both = rules(Policy(name="p", pack=PACK, rules=(block,), exceptions=used.book.policies[0].exceptions))
+    for one in (used, both):
+        heard = [one.judge("openai", "gpt-4o", origin("HK"), account, 1).effect for account in (ACME, renamed, ACME)]
+        assert heard == ["allow", "block", "allow"]
+
+
 def test_nothing_guards_it() -> None:
     told = rules().judge("openai", "gpt-4o", origin("KP"), ACME, 1)
     assert (told.effect, told.policy, told.certain) == ("allow", "", True)

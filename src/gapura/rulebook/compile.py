@@ -74,7 +74,7 @@ class Rules:
         self._routes: Memo[str, Route] = Memo()
         self._ceilings: Memo[str, int] = Memo()
         self.decisions: Memo[tuple[object, ...], tuple[Route, Decision]] = Memo()
-        self._verdicts: Memo[tuple[str, str, str, str, str, str, int], Verdict] = Memo()
+        self._verdicts: Memo[tuple[str, str, str, str, tuple[str, str, Status], int], Verdict] = Memo()
 
     def is_guarded(self, provider: str) -> bool:
         """Whether any policy has a say about this provider."""
@@ -108,15 +108,15 @@ class Rules:
             self._stretch = since, until, number
         return number
 
-    def standing(self, account: Account) -> tuple[str, Status]:
-        """What tells an account from others, to these rules: its id where one names it, and its state."""
-        named = account.external_id in self._named or account.id in self._named
-        return account.id if named else "", account.status
+    def standing(self, account: Account) -> tuple[str, str, Status]:
+        """What tells an account from others, to these rules: both its names where they name it, and its state."""
+        if account.external_id in self._named or account.id in self._named:
+            return account.external_id, account.id, account.status
+        return "", "", account.status
 
     def judge(self, provider: str, model: str, origin: Origin, account: Account, at: int) -> Verdict:
         """May this target serve this origin?  The strictest policy decides."""
-        name, status = self.standing(account)
-        key = (provider, model, origin.territory, origin.certainty, name, status, self.stretch(at))
+        key = (provider, model, origin.territory, origin.certainty, self.standing(account), self.stretch(at))
         known = self._verdicts.get(key)
         if known is None:
             opinions = self.opinions(provider, model, origin, account, at)
