@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gapura.runtime import HomeTaken, hold, is_held, keeper_socket, socket_path
+from gapura.runtime import HomeTaken, gates_socket, hold, is_held, keeper_socket, socket_path
 
 HOLDER = """
 import sys, pathlib
@@ -59,7 +59,7 @@ def test_sockets_are_short_and_private(tmp_path: Path, monkeypatch: pytest.Monke
     path = socket_path(deep, environ={})
     assert path.parent == tmp_path / f"gapura-{os.geteuid()}" and path.parent.stat().st_mode & 0o777 == 0o700
     assert len(path.name) == len("0123456789abcdef.api")
-    assert len({path, socket_path(tmp_path / "home", environ={}), socket_path(deep, "gates", environ={})}) == 3
+    assert len({path, socket_path(tmp_path / "home", environ={}), gates_socket(deep)}) == 3
 
 
 def test_a_runtime_directory_that_others_may_enter_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

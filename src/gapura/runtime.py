@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 # A probe (`is_held`) takes the lock for microseconds; a holder must not be turned away by one.
 TRIES = 5
@@ -93,9 +93,9 @@ def keeper_socket(home: Path) -> Path | None:
     return Path(path.strip()) if path.strip() else None
 
 
-def socket_path(home: Path, use: Literal["api", "gates"] = "api", environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the keeper of this home shall listen for commands or for its gates: a short path (the kernel takes some
-    100 bytes) in a directory that nobody else may enter, which is made if need be.
+def socket_path(home: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the keeper of this home shall listen for commands: a short path (the kernel takes some 100 bytes) in a
+    directory that nobody else may enter, which is made if need be.
 
     Raises PermissionError where somebody else was there first.
     """
@@ -108,7 +108,7 @@ def socket_path(home: Path, use: Literal["api", "gates"] = "api", environ: Mappi
     if not _is_ours(folder):
         raise PermissionError(f"{folder} is not a private directory of this user; remove it, or set XDG_RUNTIME_DIR")
     name = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:16]
-    return folder / f"{name}.{use}"
+    return folder / f"{name}.api"
 
 
 def gates_socket(home: Path) -> Path:

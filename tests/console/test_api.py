@@ -1,5 +1,6 @@
 """The table as a whole: every row against every role, what is said of mistakes, and the document."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from gapura.console.api import OPERATIONS, PREFIX
+from gapura.console.openapi import table
 from gapura.store.principals import ROLES
 
 # Paths that are not there, so that whoever is let in changes nothing.
@@ -85,6 +87,11 @@ def test_the_document_describes_the_table(home: Any) -> None:
     assert stated["required"] == ["external_id"] and stated["additionalProperties"] is False
     references = set(_references(document))
     assert references <= set(document["components"]["schemas"]) and references
+
+
+def test_the_page_shows_the_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "admin-api.md"
+    assert page.read_text().endswith(f"\n\n{table(OPERATIONS, PREFIX)}")
 
 
 def _references(node: Any) -> Any:

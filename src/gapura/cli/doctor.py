@@ -17,7 +17,7 @@ import click
 from gapura import runtime
 from gapura.app import rules
 from gapura.atlas import sources
-from gapura.cli import ending
+from gapura.cli import ending, offline
 from gapura.cli.output import Output, table
 from gapura.clock import SECOND, system_clock
 from gapura.errors import GapuraError
@@ -25,6 +25,7 @@ from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.problems import problems
 from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
 from gapura.store import audit, ledger, secrets, sqlite, steps
+from gapura.store.base import Connection
 
 OLDEST_PYTHON = (3, 11)
 # Registries move about one address block in a hundred a month.
@@ -116,7 +117,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", "note", f"{path} is not there; the first start makes it")
         return
     secret = secrets.load(settings.home, settings.secret)
-    with sqlite.border(path), closing(sqlite.connect(path, apsw.SQLITE_OPEN_READONLY)) as db:
+    with sqlite.border(path), closing(_opened(path)) as db:
         steps.refuse_newer(db)
         damage = db.pragma("quick_check")
         yield Finding("store", "ok" if damage == "ok" else "wrong", f"{path}: {damage}")
@@ -125,6 +126,10 @@ def _store(settings: Settings) -> Iterator[Finding]:
         problem = audit.verify(db, secret)
         told = f"entry {problem.seq} {problem.what}" if problem else "every entry is as it was written"
         yield Finding("audit", "wrong" if problem else "ok", told)
+
+
+def _opened(path: Path) -> Connection:
+    return sqlite.connect(path, apsw.SQLITE_OPEN_READONLY)
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
@@ -155,12 +160,18 @@ def _atlas(settings: Settings) -> Iterator[Finding]:
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:
-    if settings.provider_keys:
+    simulated = {}
+    if settings.database_path.exists():
+        with sqlite.border(settings.database_path), closing(_opened(settings.database_path)) as db:
+            simulated = offline.simulators(db)
+    if simulated:
+        yield Finding("providers", "note", "this home is a sandbox: every provider is simulated")
+    elif settings.provider_keys:
         yield Finding("providers", "ok", ", ".join(settings.provider_keys))
     else:
         names = ", ".join(f"{stem}_API_KEY" for stem in PROVIDER_VARIABLES.values())
         yield Finding("providers", "note", f"none is set up (set {names}); a new home starts with the sandbox")
-    book = rules.rulebook(settings, {})
+    book = rules.rulebook(settings, simulated)
     policies = ", ".join(f"{policy.name} ({policy.pack.as_of})" for policy in book.policies)
     yield Finding("policies", "ok", policies or "none")
     yield Finding("egress", "ok" if book.egress_territory else "note", book.egress_territory or "not stated")

@@ -24,7 +24,7 @@ from gapura.rulebook.compile import Rules
 from gapura.rulebook.problems import problems
 from gapura.settings import Settings
 from gapura.store import secrets
-from gapura.store.base import Conflict
+from gapura.store.base import Conflict, Connection
 from gapura.store.sqlite import Store
 from gapura.terms.rulebook import Rulebook
 
@@ -90,13 +90,16 @@ def context(settings: Settings, store: Store) -> Context:
 
 
 def rulebook(settings: Settings, store: Store, documents: Mapping[str, Any]) -> Rulebook:
-    """Documents read as this deployment would.  Raises BadDocument.
+    """Documents read as this deployment would.  Raises BadDocument."""
+    stated = msgspec.structs.replace(settings, documents=dict(documents))
+    return rules.rulebook(stated, store.read(simulators))
 
-    The simulators of a sandbox have no address while none runs; the vendors' own stands for it.
-    """
-    mode = store.read(lambda db: db.execute("SELECT value FROM meta WHERE name = 'mode'").fetchone())
-    simulators = {name: vendor.base_url for name, vendor in catalogue().vendors.items()} if mode == ("sandbox",) else {}
-    return rules.rulebook(msgspec.structs.replace(settings, documents=dict(documents)), simulators)
+
+def simulators(db: Connection) -> dict[str, str]:
+    """Provider → base URL, for a home of the sandbox; else {}.  While no simulator runs it has no address, and the
+    vendor's own stands for it: nothing is sent from here."""
+    mode = db.execute("SELECT value FROM meta WHERE name = 'mode'").fetchone()
+    return {name: vendor.base_url for name, vendor in catalogue().vendors.items()} if mode == ("sandbox",) else {}
 
 
 class Reply:

@@ -27,6 +27,7 @@ from gapura.console.context import Context
 from gapura.console.operations import Operation
 from gapura.errors import GapuraError, NotFound, Refused
 from gapura.rulebook.documents import BadDocument
+from gapura.settings import BadSetting
 
 PREFIX = "/api/v1"
 
@@ -82,6 +83,7 @@ def admin(context: Context, *, local: bool = False) -> Starlette:
         exception_handlers={
             GapuraError: _refused,
             BadDocument: _refused,
+            BadSetting: _refused,
             HTTPException: _unrouted,
             Exception: _broken,
         },
@@ -97,8 +99,8 @@ def _of_our_site(inner: Endpoint, context: Context) -> Endpoint:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    if isinstance(error, BadDocument):
-        error = problems.Invalid(str(error), param=error.path)
+    if isinstance(error, BadDocument | BadSetting):
+        error = problems.Invalid(str(error), param=getattr(error, "path", None))
     if not isinstance(error, GapuraError):
         raise error
     return problems.answer(error)

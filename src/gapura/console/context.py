@@ -46,7 +46,8 @@ class Status(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """`check` reads documents (the tables of a gapura.toml) as this deployment would; `reload` reads its own file
-    again and puts it in force everywhere.  Both raise BadDocument.  `metrics`: see `wire.exposition`."""
+    again and puts it in force everywhere.  Both raise BadDocument, and `reload` BadSetting.
+    `metrics`: see `wire.exposition`."""
 
     store: Store
     settings: Settings

@@ -31,6 +31,21 @@ def document(operations: Iterable[Operation], prefix: str) -> dict[str, Any]:
     }
 
 
+def table(operations: Iterable[Operation], prefix: str) -> str:
+    """The route table as rows of docs/reference/admin-api.md."""
+    rows = [
+        f"| `{operation.method} {prefix}{operation.path}` | {', '.join(operation.needs) or 'any token'} | "
+        f"{', '.join(_query_names(operation)) or '–'} | {operation.summary} |"
+        for operation in operations
+    ]
+    return "\n".join(["| request | needs | query | what it does |", "|---|---|---|---|", *rows, ""])
+
+
+def _query_names(operation: Operation) -> list[str]:
+    query = operation.types.get("query")
+    return [f"`{field.encode_name}`" for field in msgspec.structs.fields(query)] if query else []
+
+
 def _is_schema(name: str, kind: Any) -> bool:
     return name in {"body", "return"} and isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
