@@ -1,6 +1,7 @@
 """The upstream client against real servers on loopback that do, byte for byte, what their script says."""
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
@@ -133,9 +134,10 @@ async def whole(transport: Transport, at: Upstream, deadlines: Deadlines = PATIE
         answer.close()
 
 
-async def failure(doing: Awaitable[object]) -> tuple[int, str | None]:
+async def failure(doing: Awaitable[object], why: str = "") -> tuple[int, str | None]:
     with pytest.raises(UpstreamFailed) as caught:
         await doing
+    assert re.search(why, caught.value.message)
     assert KEY not in f"{caught.value!r}{caught.value.__cause__!r}"
     assert caught.value.advance
     return caught.value.status, caught.value.code
@@ -358,12 +360,13 @@ def test_unreachable(run: Run) -> None:
     async def main() -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
-            for url in (
-                f"http://127.0.0.1:{taken.getsockname()[1]}",
-                "http://nowhere.invalid",
-                f"http://{'a' * 64}.id",
-            ):
-                assert await failure(ask(Transport(), upstream(url))) == (502, "upstream_unreachable")
+            closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            for url, why in [
+                (closed, "reached: connection refused."),
+                ("http://nowhere.invalid", "reached: its name does not resolve."),
+                (f"http://{'a' * 64}.id", "reached: its name does not resolve."),
+            ]:
+                assert await failure(ask(Transport(), upstream(url)), why) == (502, "upstream_unreachable")
 
     run(main())
 
@@ -385,9 +388,9 @@ def test_tls_is_verified(run: Run, tmp_path: Path) -> None:
             assert await whole(good, vendor.at) == (200, b"ok", True)
             assert names == ["localhost"]
             unreachable = (502, "upstream_unreachable")
-            assert await failure(ask(wrong, vendor.at)) == unreachable
+            assert await failure(ask(wrong, vendor.at), "certificate is not good .*issuer") == unreachable
             assert await failure(ask(Transport(), vendor.at)) == unreachable
-            assert await failure(ask(good, upstream(f"https://127.0.0.1:{vendor.port}"))) == unreachable
+            assert await failure(ask(good, upstream(f"https://127.0.0.1:{vendor.port}")), "good .*IP") == unreachable
             for transport in (good, wrong):
                 await transport.close()
 

@@ -1,6 +1,8 @@
 """The connections to one host: kept alive, the one used last used first, so that those not needed grow old and go."""
 
 import asyncio
+import os
+import socket
 import ssl
 from collections import deque
 
@@ -47,10 +49,8 @@ class Pool:
                 )
         except TimeoutError:
             raise timed_out(f"could not be connected to within {connect_s:g} s") from None
-        except ssl.SSLCertVerificationError as error:
-            raise unreachable(f"its certificate is not good: {error.verify_message}") from error
         except (OSError, UnicodeError) as error:
-            raise unreachable(getattr(error, "strerror", None) or str(error) or type(error).__name__) from error
+            raise unreachable(_why(error)) from error
         finally:
             self._connecting -= 1
         return connection
@@ -84,3 +84,17 @@ class Pool:
             self._idle.popleft().drop()
         if self._idle:
             self._sweep = self._loop.call_at(due, self._expire)
+
+
+def _why(error: Exception) -> str:
+    """In words that a caller may read: no address of ours or the vendor's, which asyncio puts into its own."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not good ({error.verify_message})"
+        case ssl.SSLError():
+            return f"TLS failed ({error.reason})"
+        case socket.gaierror() | UnicodeError():
+            return "its name does not resolve"
+        case OSError(errno=int(number)):
+            return os.strerror(number).lower()
+    return "no address of it took the connection"
