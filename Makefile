@@ -6,12 +6,14 @@ BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 ATLAS  := packages/gapura-atlas
 
+# What builds the packages is pinned as well; pip takes that from the environment only.
 ifdef UV
   MAKE_VENV := uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-  PIP := uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+  PIP := uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
 else
   MAKE_VENV := $(PYTHON) -m venv $(VENV)
-  PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+  PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+         $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .PHONY: serve install test check lint types clean
