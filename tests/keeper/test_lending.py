@@ -87,6 +87,31 @@ def test_before_one_is_refused_the_others_give_back(
     assert store.read(lambda db: ledger.standing(db, "acc_1")) == ledger.Standing(100, 0, 100, 0, 0)
 
 
+def test_who_asked_first_gets_what_is_called_back(lending: Lending, joined: Callable[..., None]) -> None:
+    joined("inc_1", "inc_2", "inc_3", budget=100)
+    called, answered = asyncio.Event(), asyncio.Event()
+
+    class Slow(Gates):
+        async def recall(self, purse: str, incarnations: Collection[str]) -> None:
+            called.set()
+            await answered.wait()
+            await super().recall(purse, incarnations)
+
+    async def scene() -> None:
+        gates = Slow(lending, 3, {"inc_1": 10})
+        await lending.answer("inc_1", Ask(1, "tok:acc_1", 100), gates)
+        first = asyncio.create_task(lending.answer("inc_2", Ask(1, "tok:acc_1", 10), gates))
+        await called.wait()
+        await lending.give_back("inc_1", GiveBack("tok:acc_1", 5))
+        second = asyncio.create_task(lending.answer("inc_3", Ask(1, "tok:acc_1", 10), gates))
+        await asyncio.wait([second], timeout=0.05)  # as far as it gets
+        answered.set()
+        assert (await first).amount == 10
+        assert (await second).amount == 5
+
+    asyncio.run(scene())
+
+
 def test_the_same_question_twice_lends_once(lending: Lending, joined: Callable[..., None], store: Store) -> None:
     joined("inc_1", budget=100)
     gates = Gates(lending, count=1)

@@ -205,8 +205,9 @@ def run_until_killed(home: Path, store: Store, incarnation: str, chance: random.
         told = {}
         kill_after = chance.randint(0, 150)
         for number, line in enumerate(process.stdout):
-            name, used = line.split()
-            told[name] = int(used)
+            if line.endswith("\n"):  # the last one may be cut like everything else
+                name, used = line.split()
+                told[name] = int(used)
             if not point and number == kill_after:
                 process.send_signal(signal.SIGKILL)
         assert process.wait() in {0, -signal.SIGKILL}

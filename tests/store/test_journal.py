@@ -214,8 +214,32 @@ def test_a_short_write_is_taken_back(written: Journal, monkeypatch: pytest.Monke
         broken.setattr(os, "pwrite", lambda file, data, at: write(file, data[:5], at) if at else write(file, data, at))
         written.append(ENTRIES[1])
     written.append(ENTRIES[2])
-    assert entries(Tail(written.folder)) == ENTRIES[:3]
-    assert (written.folder / "000002.gj").exists()
+    tail = Tail(written.folder)
+    assert entries(tail) == ENTRIES[:3]
+    assert tail.position.segment == 2
+    first = Tail(written.folder)
+    first.read(1)
+    assert journal.segment(written.folder, 1).stat().st_size == first.position.offset
+
+
+def test_a_short_write_without_another_segment(
+    written: Journal, monkeypatch: pytest.MonkeyPatch, clock: TurnableClock
+) -> None:
+    """Nothing of it stays, and nothing new begins until the disk gives a segment."""
+    write = os.pwrite
+    written.append(ENTRIES[0])
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "posix_fallocate", no_space)
+        broken.setattr(os, "pwrite", lambda file, data, at: write(file, data[:30], at))
+        with pytest.raises(JournalFull):
+            written.append(ended("req_1"))
+        tail = Tail(written.folder)
+        assert entries(tail) == ENTRIES[:1] and tail.torn() == 0
+    assert not written.room
+    clock.turn(seconds=1)
+    assert written.room
+    assert written.append(ended("req_1")) == 2
+    assert tail.read() == [(2, ended("req_1"))]
 
 
 def test_a_disk_that_takes_nothing_says_so(
