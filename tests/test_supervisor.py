@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-PROGRAM = """
+PROGRAM = r"""
 import os, select, signal, sys
 import structlog
 from gapura.supervisor import Child, Life, Supervisor
