@@ -63,7 +63,8 @@ async def recover(store: Store, ingest: Ingest, clock: Clock, boot: str | None =
         # Its journal is gone, and with it what it spent: as after a power cut.
         done.append(await _close(store, incarnation, 0, clock(), boot, lost=True))  # noqa: PERF401 - extend cannot await
     for closed in filter(None, done):
-        log.warning("a gate that died was recovered", **msgspec.structs.asdict(closed))
+        lost = closed.cut or closed.failed or closed.forfeited or closed.torn
+        (log.warning if lost else log.info)("a gate's journal was closed", **msgspec.structs.asdict(closed))
     return [closed for closed in done if closed]
 
 
