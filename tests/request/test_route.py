@@ -16,6 +16,16 @@ A, B, C = Target("openai", "a"), Target("qwen", "b"), Target("glm", "c")
 BROKEN = UpstreamFailed("broken")
 START = 1_000 * SECOND
 
+PLACES = {"openai": "US", "qwen": "CN", "ernie": "CN", "glm": "CN"}
+BOOK = Rulebook(
+    version="v",
+    endpoints=tuple(
+        Endpoint(provider=name, base_url="https://x", processing_territory=at) for name, at in PLACES.items()
+    ),
+    routes={},
+)
+ANYWHERE, AT_HOME = Route(model="m", targets=(), failover="anywhere"), Route(model="m", targets=())
+
 
 def failing(health: Health, target: Target, at: int, times: int = 5) -> None:
     for _ in range(times):
@@ -23,22 +33,22 @@ def failing(health: Health, target: Target, at: int, times: int = 5) -> None:
 
 
 def tried(health: Health, at: int, *targets: Target) -> list[Target]:
-    return order([targets, ()], health, at, Random(1))
+    return order([targets, ()], health, at, Random(1), route=ANYWHERE, book=BOOK)
 
 
 def test_as_the_route_lists_them() -> None:
     assert tried(Health(), START, B, A, C) == [B, A, C]
-    assert order([[], []], Health(), START, Random(1)) == []
+    assert order([[], []], Health(), START, Random(1), route=AT_HOME, book=BOOK) == []
 
 
 def test_what_certainly_may_serve_goes_first() -> None:
-    assert order([[B], [A, C]], Health(), START, Random(1)) == [B, A, C]
+    assert order([[B], [A, C]], Health(), START, Random(1), route=AT_HOME, book=BOOK) == [B, A, C]
 
 
 def test_weights_share_the_traffic_and_the_rest_follows_in_order() -> None:
     heavy, light, spare = Target("openai", "a", 75), Target("qwen", "b", 25), Target("glm", "c")
     rng = Random(7)
-    drawn = [tuple(order([[spare, light, heavy]], Health(), START, rng)) for _ in range(4000)]
+    drawn = [tuple(order([[spare, light, heavy]], Health(), START, rng, route=AT_HOME, book=BOOK)) for _ in range(4000)]
     share = Counter(targets[0] for targets in drawn)
     assert set(share) == {heavy, light} and 0.72 < share[heavy] / 4000 < 0.78
     assert set(drawn) == {(heavy, spare, light), (light, spare, heavy)}
@@ -48,7 +58,9 @@ def test_the_share_of_a_target_that_is_ill_is_shared_by_the_others() -> None:
     heavy, light, other = Target("openai", "a", 98), Target("qwen", "b", 1), Target("glm", "c", 1)
     health, rng = Health(), Random(7)
     failing(health, heavy, START)
-    drawn = Counter(tuple(order([[heavy, light, other]], health, START, rng)) for _ in range(400))
+    drawn = Counter(
+        tuple(order([[heavy, light, other]], health, START, rng, route=ANYWHERE, book=BOOK)) for _ in range(400)
+    )
     assert set(drawn) == {(light, other, heavy), (other, light, heavy)} and min(drawn.values()) > 150
 
 
@@ -152,11 +164,49 @@ def test_nobody_is_lost_or_tried_twice(certain: list[Target], others: list[Targe
     for number in ill & set(range(len(everyone))):
         failing(health, everyone[number], START)
     open_before = [health.is_open(target, START) for target in everyone]
-    drawn = order([certain, others], health, START, rng)
+    drawn = order([certain, others], health, START, rng, route=ANYWHERE, book=BOOK)
     assert sorted(drawn) == sorted(everyone)
     assert [health.is_open(target, START) for target in drawn] == sorted(open_before)
     well = [target for target in drawn if not health.is_open(target, START)]
     assert [target in certain for target in well] == sorted((target in certain for target in well), reverse=True)
+
+
+D, E = Target("ernie", "d"), Target("openai", "e")
+
+
+@pytest.mark.parametrize(
+    ("ill", "listed", "tried_in_order"),
+    [
+        ([A], [A, B], [A, B]),  # nobody at home takes its place
+        ([A], [A, B, E], [E, B, A]),
+        ([B], [B, A, C, D], [C, A, D, B]),
+        ([B, C], [A, B, C, D], [A, D, B, C]),
+        ([A, E], [A, E, B], [A, E, B]),
+        ([B], [A, B], [A, B]),
+    ],
+)
+def test_an_open_circuit_does_not_carry_data_into_another_jurisdiction(
+    ill: list[Target], listed: list[Target], tried_in_order: list[Target]
+) -> None:
+    health = Health()
+    for target in ill:
+        failing(health, target, START)
+    assert order([listed], health, START, Random(1), route=AT_HOME, book=BOOK) == tried_in_order
+
+
+def test_the_share_of_an_ill_target_stays_in_its_jurisdiction() -> None:
+    abroad, ill, light, heavy = (
+        Target("openai", "a", 50),
+        Target("qwen", "b", 30),
+        Target("glm", "c", 5),
+        Target("ernie", "d", 15),
+    )
+    health, rng = Health(), Random(7)
+    failing(health, ill, START)
+    listed = [ill, abroad, light, heavy]
+    first = Counter(order([listed], health, START, rng, route=AT_HOME, book=BOOK)[0] for _ in range(4000))
+    assert set(first) == {abroad, light, heavy}
+    assert 0.46 < first[abroad] / 4000 < 0.54 and 0.71 < first[heavy] / (first[heavy] + first[light]) < 0.79
 
 
 @pytest.mark.parametrize(

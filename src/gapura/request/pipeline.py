@@ -74,7 +74,7 @@ async def serve(exchange: Exchange, gate: Gate) -> None:
         settling.about(chat, caller, origin, rules.book, decision)
         exchange.decided(decision)
         permitted = servable(decision, rules, fresh=exchange.at <= gate.freshness.fresh_until)
-        targets = order(permitted, gate.health, exchange.at, gate.rng)
+        targets = order(permitted, gate.health, exchange.at, gate.rng, route=route, book=rules.book)
         hold = await meter(gate.purses, caller, chat, body, targets=targets, at=exchange.at)
         settling.held(hold, body)
         ask = Ask(body, chat, route, hold.cap, caller.key.strict)

@@ -2,10 +2,12 @@
 
 A target that fails five times in a row, or asks for time, is left alone: its circuit is open.  After a while one
 request goes to it as a probe; if that fails, the while doubles.  Open means last, not never: where nothing else is
-left, a target that may be ill is better than a refusal.
+left, a target that may be ill is better than a refusal.  An open circuit is a failure, too: unless the route says
+otherwise, only targets of the same jurisdiction take the place of one that is ill.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from random import Random
@@ -38,9 +40,14 @@ class Health:
         self._circuits: dict[Target, Circuit] = {}
         self._elsewhere: Mapping[str, int] = {}
 
+    @property
+    def knows_of_any(self) -> bool:
+        """Whether any target has failed lately."""
+        return bool(self._circuits or self._elsewhere)
+
     def is_open(self, target: Target, at: int) -> bool:
         """Whether the target should be left alone."""
-        if not self._circuits and not self._elsewhere:
+        if not self.knows_of_any:
             return False
         circuit = self._circuits.get(target)
         return (circuit is not None and at < circuit.until) or at < self._elsewhere.get(str(target), 0)
@@ -80,15 +87,19 @@ class Health:
         self._elsewhere = dict(elsewhere)
 
 
-def order(tiers: Iterable[Sequence[Target]], health: Health, at: int, rng: Random) -> list[Target]:
-    """The targets of each tier, in the order to be tried; all whose circuit is open come after all others.
+def order(
+    tiers: Iterable[Sequence[Target]], health: Health, at: int, rng: Random, *, route: Route, book: Rulebook
+) -> list[Target]:
+    """The targets of each tier, in the order to be tried; those whose circuit is open come after all others that may
+    take their place.
 
     Within a tier one is drawn by weight, where there are weights, and the others follow as the route lists them.
     The first is claimed: if its circuit was open, it is the probe.
     """
-    drawn = list(chain.from_iterable(_drawn(tier, health, at, rng) for tier in tiers))
-    if len(drawn) > 1:
-        drawn.sort(key=lambda target: health.is_open(target, at))
+    near = _jurisdiction(route, book) if health.knows_of_any else _one_for_all
+    drawn = list(chain.from_iterable(_drawn(tier, health, at, rng, near) for tier in tiers))
+    if health.knows_of_any and len(drawn) > 1:
+        drawn = _well_first(drawn, health, at, near)
     if drawn:
         health.claim(drawn[0], at)
     return drawn
@@ -97,16 +108,39 @@ def order(tiers: Iterable[Sequence[Target]], health: Health, at: int, rng: Rando
 def may_follow(route: Route, failed: Target, candidate: Target, book: Rulebook) -> bool:
     """Whether a request that failed at one target may be sent to another: data that was on its way to one
     jurisdiction does not turn up in another by accident.  Where a territory is not known, they are not the same."""
-    if route.failover == "anywhere" or candidate.provider == failed.provider:
-        return True
+    near = _jurisdiction(route, book)
+    return near(failed) == near(candidate)
+
+
+Near = Callable[[Target], str]
+
+
+def _jurisdiction(route: Route, book: Rulebook) -> Near:
+    """Target → what it shares with those that may take its place after a failure: where it processes, else itself."""
+    if route.failover == "anywhere":
+        return _one_for_all
     places = {endpoint.provider: endpoint.processing_territory for endpoint in book.endpoints}
-    place = places.get(failed.provider, "")
-    return bool(place) and place == places.get(candidate.provider, "")
+    return lambda target: places.get(target.provider) or target.provider
 
 
-def _drawn(tier: Sequence[Target], health: Health, at: int, rng: Random) -> Sequence[Target]:
-    weights = [target.weight if target.weight and not health.is_open(target, at) else 0 for target in tier]
+def _one_for_all(_: Target) -> str:
+    return ""
+
+
+def _drawn(tier: Sequence[Target], health: Health, at: int, rng: Random, near: Near) -> Sequence[Target]:
+    weights = [target.weight for target in tier]
     if not any(weights):
         return tier
     first = rng.choices(tier, weights)[0]
+    if health.is_open(first, at):  # its share goes to those that may take its place, by their weights
+        shares = [target.weight * (near(target) == near(first) and not health.is_open(target, at)) for target in tier]
+        first = rng.choices(tier, shares)[0] if any(shares) else first
     return [first, *(target for target in tier if target is not first)]
+
+
+def _well_first(drawn: Sequence[Target], health: Health, at: int, near: Near) -> list[Target]:
+    """Each jurisdiction keeps its places in the order, and fills them with those first that are well."""
+    waiting: dict[str, deque[Target]] = {}
+    for target in sorted(drawn, key=lambda target: health.is_open(target, at)):
+        waiting.setdefault(near(target), deque()).append(target)
+    return [waiting[near(target)].popleft() for target in drawn]
