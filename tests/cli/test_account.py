@@ -81,7 +81,9 @@ def test_a_key_from_its_making_to_its_end(run: Any, acme: str) -> None:
     assert run("key", "revoke", key["id"], "--confirm", key["id"]).exit_code == ending.USAGE
     assert run("key", "revoke", key["id"], "--reason", "leaked", "--confirm", key["id"]).exit_code == 0
     assert data(run("key", "list", "--json"))[0]["revoked"]
-    assert data(run("audit", "list", "--json"))[-1]["reason"] == "leaked"
+    entries = data(run("audit", "list", "--json"))
+    assert entries[-1]["reason"] == "leaked" and [entry["seq"] for entry in entries] == [1, 2, 3]
+    assert data(run("audit", "list", "--after", 2, "--json")) == entries[2:]
 
 
 def test_a_secret_is_not_printed_into_a_pipe(run: Any, acme: str, tmp_path: Path) -> None:

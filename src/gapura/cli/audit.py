@@ -19,7 +19,7 @@ def audit() -> None:
 @speaks("audit.list")
 def list_(api: Api, out: Output, after: int) -> None:
     """Entries, oldest first."""
-    found = [entry for entry in api.every("/audit") if entry["seq"] > after]
+    found = list(api.every("/audit", after=after))
     out.say(found, lambda: table(found, COLUMNS))
 
 

@@ -58,13 +58,13 @@ class Api:
     def patch(self, path: str, body: Any) -> Any:
         return _decoded(self.ask("PATCH", path, {}, body))
 
-    def every(self, path: str, **query: Any) -> Iterator[Any]:
-        """The items of all pages."""
-        after: Any = None
-        while after is None or after:
-            page = self.get(path, limit=1000, **query, **({"after": after} if after else {}))
+    def every(self, path: str, *, after: Any = None, **query: Any) -> Iterator[Any]:
+        """The items of all pages, or of those behind `after`."""
+        while True:
+            page = self.get(path, limit=1000, after=after, **query)
             yield from page["items"]
-            after = page["next"]
+            if not (after := page["next"]):
+                return
 
     def chunks(self, method: str, path: str, **query: Any) -> Iterator[bytes]:
         """A long answer in pieces."""

@@ -24,7 +24,7 @@ from gapura.errors import GapuraError
 from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.problems import problems
 from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
-from gapura.store import audit, ledger, secrets, sqlite, steps
+from gapura.store import audit, ledger, records, secrets, sqlite, steps
 from gapura.store.base import Connection
 
 OLDEST_PYTHON = (3, 11)
@@ -123,6 +123,9 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", "ok" if damage == "ok" else "wrong", f"{path}: {damage}")
         astray = ledger.verify(db)
         yield Finding("ledger", "wrong" if astray else "ok", "; ".join(astray) or "adds up")
+        missing, strange = records.alarms(db)
+        told = f"{missing} entries are missing, {strange} contradict others" if missing or strange else "without gaps"
+        yield Finding("journals", "wrong" if missing or strange else "ok", told)
         problem = audit.verify(db, secret)
         told = f"entry {problem.seq} {problem.what}" if problem else "every entry is as it was written"
         yield Finding("audit", "wrong" if problem else "ok", told)
