@@ -1,0 +1,255 @@
+"""`gapura serve` as an operator runs it: a process of its own, in a folder of its own, spoken to from outside.
+
+Nothing here sleeps blindly: the banner is read line by line, what takes effect later is asked for again, and each
+wait ends at `PATIENCE_S`.
+"""
+
+import http.client
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from openai import OpenAI
+
+PATIENCE_S = 20.0
+BETWEEN_S = 0.05
+
+COMMAND = (sys.executable, "-m", "gapura")
+KEY = "sk-gp-0Kq7Zt3mVx9Rb2Yw5Hc8Nd1Lf4Js6Pg0Ua3Te7"
+TOKEN = "gt-5Bq8Xz2nMv7Rc4Kw9Ht1Ld6Jf3Ys0Pg5Ua8Te2Ni"
+
+# Mainland China (twice), Singapore, Hong Kong; the atlas is asked in test_place.
+CHINA, CHINA6, SINGAPORE, HONGKONG = "114.114.114.114", "2400:3200::1", "165.21.83.88", "202.45.84.58"
+
+HELLO: Any = [{"role": "user", "content": "Selamat pagi, dunia"}]
+
+
+class Answer(NamedTuple):
+    """What came back: header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def effect(self) -> str:
+        return self.headers["gapura-decision"].partition(";")[0]
+
+    @property
+    def decision(self) -> str:
+        return self.headers["gapura-decision"].partition("id=")[2]
+
+    @property
+    def provider(self) -> str:
+        return self.headers.get("gapura-provider", "")
+
+    @property
+    def error(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)["error"]
+        return found
+
+    @property
+    def code(self) -> Any:
+        return self.error["code"]
+
+
+def request(url: str, method: str = "GET", document: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+    """One exchange on a connection of its own."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
+    try:
+        body = None if document is None else json.dumps(document)
+        connection.request(method, parts.path, body, dict(headers or {}))
+        answer = connection.getresponse()
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+def until(true: Callable[[], object]) -> None:
+    """Ask until it is so; fail when it is still not so after `PATIENCE_S`."""
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_S / BETWEEN_S)):
+        if true():
+            return
+        pause.wait(BETWEEN_S)
+    raise AssertionError("it did not come to be so")
+
+
+def environment(folder: Path, runtime: str, **given: str) -> dict[str, str]:
+    """Of whoever runs the tests only what a program needs to run; free ports, and one gate."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    ports = {"GAPURA_PORT": "0", "GAPURA_ADMIN_PORT": "0", "GAPURA_WORKERS": "1"}
+    return {**kept, "XDG_RUNTIME_DIR": runtime, "PWD": str(folder), **ports, **given}
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def run(folder: Path, env: Mapping[str, str], *args: str) -> Ended:
+    """A command that ends by itself."""
+    done = subprocess.run(
+        [*COMMAND, *args], cwd=folder, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+class Gateway:
+    """A running `gapura serve`.  Its standard error goes to `serve.err` in the folder."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], *flags: str) -> None:
+        self.folder, self.env = folder, env
+        self.home = folder / env.get("GAPURA_HOME", "gapura-data")
+        self.banner: list[str] = []
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        with (folder / "serve.err").open("ab") as err:
+            self.process = subprocess.Popen(
+                [*COMMAND, "serve", *flags],
+                cwd=folder,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+                start_new_session=True,
+            )
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def until(self, label: str) -> str:
+        """Read the banner up to the line that begins with this label; what stands behind it."""
+        while not (self.banner and self.banner[-1].startswith(label)):
+            line = self._lines.get(timeout=PATIENCE_S)
+            assert line, f"it ended: {self.err}"
+            self.banner.append(line)
+        return self.banner[-1].removeprefix(label).strip()
+
+    def told(self, label: str) -> str:
+        """The banner's first line with this label."""
+        return next(line.removeprefix(label).strip() for line in self.banner if line.startswith(label))
+
+    @property
+    def url(self) -> str:
+        return self.told("serves")
+
+    @property
+    def sandbox(self) -> str:
+        return re.sub(r"/openai/v1 .*", "", self.told("provider    openai"))
+
+    @property
+    def out(self) -> str:
+        return "".join(self.banner)
+
+    @property
+    def err(self) -> str:
+        return (self.folder / "serve.err").read_text()
+
+    def client(self, key: str = KEY, **more: Any) -> OpenAI:
+        return OpenAI(base_url=self.url, api_key=key, **{"max_retries": 0, **more})
+
+    def chat(self, model: str = "gpt-4o-mini", *, key: str = KEY, come: str = "", **headers: str) -> Answer:
+        """One plain question.  `come`: what the proxy in front says about where it comes from; the names of other
+        headers are written with `_`."""
+        sent = {"authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        if come:
+            sent["x-forwarded-for"] = come
+        return request(f"{self.url}/chat/completions", "POST", {"model": model, "messages": HELLO}, sent)
+
+    def seen(self, vendor: str) -> int:
+        """How many requests the vendor itself has counted."""
+        vendors = json.loads(request(f"{self.sandbox}/sandbox/seen").body)["vendors"]
+        return int(vendors[vendor]["requests"])
+
+    def open(self, vendor: str) -> int:
+        vendors = json.loads(request(f"{self.sandbox}/sandbox/seen").body)["vendors"]
+        return int(vendors[vendor]["open"])
+
+    def cli(self, *args: str) -> Any:
+        """A command for people, with --json: its data."""
+        done = run(self.folder, self.env, *args, "--json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)["data"]
+
+    def key(self, account: str = "default", *options: str) -> str:
+        return str(self.cli("key", "create", "--account", account, *options)["secret"])
+
+    def decision(self, answer: Answer) -> dict[str, Any]:
+        """What `gapura policy explain` tells of it, as soon as the record has it."""
+        args = ("policy", "explain", answer.decision)
+        until(lambda: run(self.folder, self.env, *args).code == 0)
+        found: dict[str, Any] = self.cli(*args)
+        return found
+
+    def reload(self, document: str) -> None:
+        """Put another gapura.toml in force, as an operator does."""
+        (self.folder / "gapura.toml").write_text(document)
+        os.kill(self.process.pid, signal.SIGHUP)
+
+    def stop(self, number: int = signal.SIGTERM, *, group: bool = False) -> int:
+        """Ask it to end, as a service manager does, or (`group`) as a terminal; its exit code."""
+        (os.killpg if group else os.kill)(self.process.pid, number)
+        code = self.process.wait(PATIENCE_S)
+        self._reading.join(PATIENCE_S)
+        return code
+
+    def gone(self) -> bool:
+        """Whether none of its processes is left: all are in the session that began with it."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    def kill(self) -> None:
+        """All of its processes, at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE_S)
+        self._reading.join(PATIENCE_S)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
+        self._lines.put("")
+
+
+@contextmanager
+def runtime_folder() -> Iterator[str]:
+    """For Unix sockets, whose paths are short."""
+    with TemporaryDirectory(prefix="gp") as folder:
+        yield folder
+
+
+@contextmanager
+def serving(folder: Path, document: str = "", *flags: str, **settings: str) -> Iterator[Gateway]:
+    """A sandboxed gateway with KEY, TOKEN and this gapura.toml, ready; at the end it has drained and left nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "gapura.toml").write_text(document)
+    with runtime_folder() as runtime:
+        env = environment(folder, runtime, GAPURA_BOOTSTRAP_KEY=KEY, GAPURA_ADMIN_TOKEN=TOKEN, **settings)
+        with Gateway(folder, env, *flags) as gateway:
+            gateway.until("rules")
+            yield gateway
+            assert gateway.stop() == 0
+            assert gateway.gone()
