@@ -76,6 +76,8 @@ def test_lists_come_as_text_or_as_lists() -> None:
         ({"GAPURA_LOG_FORMAT": "xml"}, {}, "GAPURA_LOG_FORMAT: Invalid enum value 'xml'"),
         ({"OPENAI_API_KEY": "sk-a\nb"}, {}, "OPENAI_API_KEY: holds characters that cannot stand in a header"),
         ({"OPENAI_BASE_URL": "api.openai.com"}, {}, "OPENAI_BASE_URL: expected http(s)://host"),
+        ({"GAPURA_CRASH_AT": "after-opne"}, {}, "GAPURA_CRASH_AT: expected one of while-leasing, before-open,"),
+        ({"GAPURA_CRASH_AT": "after-open:0"}, {}, "GAPURA_CRASH_AT: expected one of while-leasing, before-open,"),
         ({"GAPURA_CONFIG": "gone.toml"}, None, "GAPURA_CONFIG: there is no file"),
     ],
 )
@@ -85,6 +87,10 @@ def test_what_cannot_be_meant_stops_the_start(
     with pytest.raises(BadSetting) as caught:
         Settings.load(environ, toml, tmp_path)
     assert str(caught.value).startswith(message)
+
+
+def test_the_variable_for_tests_is_no_setting_and_stops_no_start() -> None:
+    assert Settings.load({"GAPURA_CRASH_AT": "after-open:7"}, {}).sources == {}
 
 
 def test_a_broken_file_is_named_with_the_line(tmp_path: Path) -> None:

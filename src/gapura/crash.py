@@ -1,8 +1,9 @@
 """Places where a test lets a process die, as by `kill -9`.
 
 `GAPURA_CRASH_AT=after-open` kills the process the first time that it comes by `crash.point("after-open")`,
-`GAPURA_CRASH_AT=after-open:7` the seventh time.  The variable is read once, when this module is imported; without
-it a point is an empty function.  The points, in the order in which a request meets them:
+`GAPURA_CRASH_AT=after-open:7` the seventh time.  The variable is read once, when this module is imported, so each
+process that is forked later counts by itself; without it a point is an empty function.  The points, in the order in
+which a request meets them:
 
     while-leasing   the keeper has lent in its store, and the gate does not know it yet
     before-open     nothing is written of the request
@@ -17,12 +18,16 @@ import os
 import signal
 from collections.abc import Callable
 
+VARIABLE = "GAPURA_CRASH_AT"
+POINTS = ("while-leasing", "before-open", "after-open", "mid-stream", "before-end", "after-end", "during-ingest")
+
 
 def arm(where: str) -> Callable[[str], None]:
-    """The function behind `point` for a value of GAPURA_CRASH_AT."""
-    if not where:
-        return lambda _: None
+    """The function behind `point` for a value of the variable; one that cannot be meant arms nothing, and stops the
+    start (`settings`)."""
     wanted, _, count = where.partition(":")
+    if not is_armable(where):
+        return lambda _: None
     left = int(count or 1)
 
     def point(name: str) -> None:
@@ -35,4 +40,14 @@ def arm(where: str) -> Callable[[str], None]:
     return point
 
 
-point = arm(os.environ.get("GAPURA_CRASH_AT", ""))
+def is_armable(where: str) -> bool:
+    """Whether it names a point, and a time from the first on.
+
+    >>> is_armable("after-open:7"), is_armable("after-opne"), is_armable("after-open:0")
+    (True, False, False)
+    """
+    name, colon, count = where.partition(":")
+    return name in POINTS and (not colon or (count.isdecimal() and int(count) > 0))
+
+
+point = arm(os.environ.get(VARIABLE, ""))

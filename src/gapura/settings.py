@@ -25,6 +25,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from gapura import crash
+
 PREFIX = "GAPURA_"
 DOCUMENTS = ("routes", "policies", "providers")
 PROVIDER_VARIABLES = {"openai": "OPENAI", "qwen": "DASHSCOPE", "ernie": "QIANFAN", "glm": "ZHIPUAI"}
@@ -172,7 +174,7 @@ def describe() -> str:
     """docs/reference/settings.md, made from the declaration."""
     rows = [f"| `{PREFIX}{name.upper()}` | {_told_default(name)} | {_told(name)} |" for name in DECLARED]
     keys = [f"| `{stem}_API_KEY` | `{stem}_BASE_URL` | `{name}` |" for name, stem in PROVIDER_VARIABLES.items()]
-    return "\n".join([*_HEAD, *rows, *_BETWEEN, *keys, ""])
+    return "\n".join([*_HEAD, *rows, *_BETWEEN, *keys, *_TAIL, ""])
 
 
 _HEAD = """\
@@ -195,6 +197,14 @@ A provider is there when its key is.
 
 | key (or `…_FILE`) | base URL | provider |
 |---|---|---|""".splitlines()
+
+_TAIL = f"""
+## For tests
+
+`{crash.VARIABLE}` kills a process, as by `kill -9`, where it comes by a named point:
+{", ".join(f"`{name}`" for name in crash.POINTS)}.
+With `:n` behind the name, the nth time. Never set it where somebody counts on the answer; `docs/explanation/crashes.md`
+tells what it is for.""".splitlines()
 
 
 def _told_default(name: str) -> str:
@@ -219,7 +229,9 @@ def _refuse_unknown(names: Iterable[str], known: Iterable[str], sentence: str) -
 
 
 def _known_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    ours = [name for name in environ if name.startswith(PREFIX)]
+    ours = [name for name in environ if name.startswith(PREFIX) and name != crash.VARIABLE]
+    if (where := environ.get(crash.VARIABLE, "")) and not crash.is_armable(where):
+        raise BadSetting(f"{crash.VARIABLE}: expected one of {', '.join(crash.POINTS)}, and :n (given: {where!r})")
     _refuse_unknown(ours, [PREFIX + name.upper() for name in VARIABLE_NAMES], "{} is not a setting")
     return {name.removeprefix(PREFIX).lower(): environ[name] for name in ours if environ[name].strip()}
 

@@ -1,5 +1,7 @@
 import json
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ def test_a_home_in_use_is_well(run: Any, keeper: int) -> None:
     result = run("doctor", "--json")
     checks = found(result)
     assert result.exit_code == 0 and "in use by a gateway" in checks["home"][1]
-    assert (checks["store"][0], checks["ledger"][0], checks["audit"][0]) == ("ok", "ok", "ok")
+    assert {checks[name][0] for name in ("store", "ledger", "journals", "audit")} == {"ok"}
 
 
 def test_each_fault_is_found(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +58,9 @@ def test_each_fault_is_found(run: Any, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv("GAPURA_PORT", str(taken.getsockname()[1]))
         assert "in use" in wrong("port")
     monkeypatch.setenv("GAPURA_PORT", "0")
+    with closing(sqlite3.connect(home / "gapura.db")) as db, db:
+        db.execute("INSERT INTO incarnation (id, boot, state, begun_at, missing) VALUES ('inc_1', '', 'closed', 0, 3)")
+    assert "3 entries are missing" in wrong("journals")
     (home / "gapura.db").write_bytes(b"no database" * 100)
     for log in home.glob("gapura.db-*"):
         log.unlink()

@@ -125,12 +125,13 @@ def test_what_is_delivered_twice_counts_once(db: Connection) -> None:
 def test_a_gap_is_counted_and_kept(db: Connection) -> None:
     assert take_in(db, opened("req_1"), first=4).missing == 3
     assert take_in(db, ended("req_1"), first=7).missing == 2
-    assert db.execute("SELECT missing FROM incarnation").fetchone() == (5,)
+    assert records.alarms(db) == (5, 0)
 
 
 def test_the_first_end_is_the_end(db: Connection) -> None:
     intake = take_in(db, opened("req_1"), ended("req_1"), ended("req_1", "failed"), ended("unknown"), opened("req_1"))
     assert (intake.strange, intake.spends) == (4, {"acc_1": 33})
+    assert records.alarms(db) == (0, 4)
     assert only(db)["outcome"] == "complete"
 
 

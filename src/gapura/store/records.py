@@ -66,6 +66,12 @@ def live(db: Connection) -> list[str]:
     return [str(name) for (name,) in db.execute("SELECT id FROM incarnation WHERE state = 'live' ORDER BY id")]
 
 
+def alarms(db: Connection) -> tuple[int, int]:
+    """Entries of all journals that were `missing`, and that were `strange`: see `Intake`."""
+    row = db.execute("SELECT coalesce(sum(missing), 0), coalesce(sum(strange), 0) FROM incarnation").fetchone()
+    return int(row[0]), int(row[1])
+
+
 def take_in(db: Connection, incarnation: str, frames: Sequence[Frame], position: Position) -> Intake:
     """Makes rows of what was read up to `position` and moves the watermark there, all in the caller's transaction.
 
