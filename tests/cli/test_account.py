@@ -36,8 +36,8 @@ def test_adding_states_what_is_given_and_no_more(run: Any, acme: str) -> None:
 
 
 def test_suspending_is_a_rehearsal_until_it_is_confirmed(run: Any, acme: str) -> None:
-    refused = run("account", "suspend", "acme", "--reason", "place", "--confirm", "acme")
-    assert refused.exit_code == ending.FAILED and "can become warned" in refused.stderr
+    refused = run("account", "reinstate", "acme")
+    assert refused.exit_code == ending.FAILED and "can become suspended or warned" in refused.stderr
     assert run("account", "warn", "acme").exit_code == 0
     tried = run("account", "suspend", "acme")
     assert tried.exit_code == 0 and "warned → suspended" in tried.stdout and "--confirm acme" in tried.stderr

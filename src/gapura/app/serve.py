@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gapura import __version__, clock, runtime
 from gapura.app import loops
@@ -32,6 +32,8 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
     configure(settings.log_level, settings.log_format)
     with runtime.hold(settings.home):
         home = prepare(settings, sandbox=sandbox, clock=system_clock)
+        # At once: whatever fails from here on, what is told only once has been told.
+        say(tell_once(settings.home, home.once, terminal=sys.stdout.isatty()))
         gates = bind(settings.host, settings.port, "GAPURA_PORT")
         keeper = bind(settings.admin_host, settings.admin_port, "GAPURA_ADMIN_PORT")
         vendors = bind("127.0.0.1", 0, "the sandbox") if home.sandbox else None
@@ -47,13 +49,14 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         ]
 
         def announce() -> None:
-            lines = [
-                *banner(settings, home, book, gates, keeper),
-                *tell_once(settings.home, home.once, terminal=sys.stdout.isatty()),
-            ]
-            print("\n".join(lines), flush=True)  # noqa: T201 - what the command says to its user
+            say(banner(settings, home, book, gates, keeper))
 
         return Supervisor(children, drain_s=settings.drain_s, on_ready=announce).run()
+
+
+def say(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(line, flush=True)  # noqa: T201 - what the command says to its user
 
 
 def cores() -> int:

@@ -77,13 +77,10 @@ def _decided(found: dict[str, Any]) -> str:
         for row in found["verdicts"] or []
     ]
     sources = [dict(zip(("source", "code", "as_of"), row, strict=False)) for row in found["answers"] or []]
-    return "\n\n".join(
-        [
-            head,
-            table(verdicts, ("target", "effect", "policy", "rule", "because")),
-            table(sources, ("source", "code", "as_of")),
-        ]
-    )
+    parts = [head, table(verdicts, ("target", "effect", "policy", "rule", "because"))]
+    if sources:
+        parts.append(table(sources, ("source", "code", "as_of")))
+    return "\n\n".join(parts)
 
 
 def _told(answer: dict[str, Any]) -> str:

@@ -24,11 +24,11 @@ SELECT = f"SELECT {SHAPE.columns} FROM account"  # noqa: S608 - column names of 
 DEFAULT_ORGANISATION = "default"
 
 MOVES: dict[Status, frozenset[Status]] = {
-    "active": frozenset({"warned"}),
+    "active": frozenset({"warned", "suspended"}),
     "warned": frozenset({"active", "suspended"}),
     "suspended": frozenset({"warned", "active"}),
 }
-"""Nobody is shut out who was not warned before.  A leaked key is revoked, not its account suspended."""
+"""A campaign warns before it suspends; a person may suspend at once, with a reason that stays in the audit log."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=500)] | UnsetType
