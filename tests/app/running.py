@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ BETWEEN_S = 0.05
 
 COMMAND = (sys.executable, "-m", "gapura")
 KEY = "sk-gp-0Kq7Zt3mVx9Rb2Yw5Hc8Nd1Lf4Js6Pg0Ua3Te7"
+AUTHORIZED = MappingProxyType({"authorization": f"Bearer {KEY}"})
 TOKEN = "gt-5Bq8Xz2nMv7Rc4Kw9Ht1Ld6Jf3Ys0Pg5Ua8Te2Ni"
 
 # Mainland China (twice), Singapore, Hong Kong; the atlas is asked in test_place.
@@ -64,12 +66,13 @@ class Answer(NamedTuple):
         return self.error["code"]
 
 
-def request(url: str, method: str = "GET", document: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+def request(
+    url: str, method: str = "GET", body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> Answer:
     """One exchange on a connection of its own."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
     try:
-        body = None if document is None else json.dumps(document)
         connection.request(method, parts.path, body, dict(headers or {}))
         answer = connection.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
@@ -98,6 +101,11 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """Its output, where that is JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
 
 
 def run(folder: Path, env: Mapping[str, str], *args: str) -> Ended:
@@ -172,7 +180,12 @@ class Gateway:
         sent = {"authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
         if come:
             sent["x-forwarded-for"] = come
-        return request(f"{self.url}/chat/completions", "POST", {"model": model, "messages": HELLO}, sent)
+        return self.post(json.dumps({"model": model, "messages": HELLO}).encode(), sent)
+
+    def post(
+        self, body: bytes, headers: Mapping[str, str] = MappingProxyType({"authorization": f"Bearer {KEY}"})
+    ) -> Answer:
+        return request(f"{self.url}/chat/completions", "POST", body, headers)
 
     def seen(self, vendor: str) -> int:
         """How many requests the vendor itself has counted."""

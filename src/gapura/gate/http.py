@@ -49,7 +49,7 @@ class App:
         exchange = Exchange(scope, receive, send, request_id=ids.new("req", at), at=at)
         if self._gate.rules.book.sandbox:
             exchange.notes.append((b"gapura-sandbox", b"1"))
-        method, handler = self._paths.get(exchange.path) or self._unlisted(exchange.path)
+        method, handler = self._paths.get(exchange.path) or self._unlisted(exchange.path, scope["method"])
         try:
             if scope["method"] != method:
                 exchange.notes.append((b"allow", method.encode()))
@@ -87,8 +87,8 @@ class App:
         text = exposition.render(self._metrics.samples())
         await exchange.answer(200, [(b"content-type", exposition.CONTENT_TYPE.encode())], text.encode())
 
-    def _unlisted(self, path: str) -> tuple[str, Handler]:
-        return ("GET", self._model) if path.startswith("/v1/models/") else ("GET", self._nothing)
+    def _unlisted(self, path: str, method: str) -> tuple[str, Handler]:
+        return ("GET", self._model) if path.startswith("/v1/models/") else (method, self._nothing)
 
     async def _nothing(self, exchange: Exchange) -> None:
         raise NotFound(f"There is nothing at {exchange.path}; this gateway serves {', '.join(self._paths)}.")
