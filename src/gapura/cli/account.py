@@ -93,7 +93,7 @@ def import_(api: Api, out: Output, file: Path, confirm: str | None) -> None:
 )
 @speaks("account.suspend")
 def suspend(api: Api, out: Output, account: str, organisation: str, reason: str, confirm: str | None) -> None:
-    """Shut an account out: each request of each of its keys gets 403.  It must have been warned before."""
+    """Shut an account out: each request of each of its keys gets 403."""
     given = confirmed(confirm, account, "suspend")
     if given and not reason:
         raise click.UsageError("--reason is needed: whoever is shut out is owed one")
