@@ -1,36 +1,21 @@
 """The vendors' own SDKs against the sandbox, each in an environment of its own (tests/vendor_sdks/prepare.sh)."""
 
 import json
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.programs import TESTS, found, python
 
 from gapura.sandbox import Live
-
-ROOT = Path(__file__).parents[2]
-
-
-def found(name: str, program: str, *arguments: str) -> Any:
-    """What the program printed; skips where there is no environment, except in CI, which must have them all."""
-    python = ROOT / f".venv-{name}" / "bin" / "python"
-    if not python.exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"no environment for {name}: run tests/vendor_sdks/prepare.sh")
-        pytest.skip(f"no environment for {name}: tests/vendor_sdks/prepare.sh makes it")
-    command = [str(python), str(ROOT / "tests" / "vendor_sdks" / program), *arguments]
-    # The SDKs honour proxies, keys and base URLs of the environment: they get none.
-    environ = {"PATH": "", "HOME": str(ROOT / "nowhere"), "NO_PROXY": "*"}
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environ, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
 
 
 @pytest.fixture(scope="module")
 def qwen(live: Live) -> Any:
-    return found("dashscope", "dashscope_program.py", live.native, live.urls["qwen"])
+    return found(TESTS / "vendor_sdks/dashscope_program.py", [live.native, live.urls["qwen"]], by=python("dashscope"))
+
+
+def glm(live: Live, package: str) -> Any:
+    return found(TESTS / "vendor_sdks/glm_program.py", [package, live.urls["glm"]], by=python(package))
 
 
 def messages(answers: list[Any]) -> list[Any]:
@@ -92,7 +77,7 @@ def test_dashscope_compatible(qwen: Any) -> None:
 
 @pytest.mark.parametrize("package", ["zhipuai", "zai"])
 def test_zhipus_sdks(live: Live, package: str) -> None:
-    with_token, with_key = found(package, "glm_program.py", package, live.urls["glm"])
+    with_token, with_key = glm(live, package)
     assert with_token == with_key
     plain = with_key["plain"]
     text = "\nThe Zhipu BigModel sandbox, glm-4.5, heard: Selamat pagi"
@@ -117,7 +102,7 @@ def test_zhipus_sdks(live: Live, package: str) -> None:
 
 @pytest.mark.parametrize("package", ["zhipuai", "zai"])
 def test_zhipus_sdks_raise_by_status(live: Live, package: str) -> None:
-    _, trial = found(package, "glm_program.py", package, live.urls["glm"])
+    _, trial = glm(live, package)
     errors = {name: trial[name]["raised"] for name in ("refused", "spent", "unknown", "overloaded", "wrong_key")}
     assert errors == {
         "refused": "APIRequestFailedError",
