@@ -1,0 +1,173 @@
+"""What the documents name is there: pages, modules, settings, commands, headers, make's targets; and examples read."""
+
+import ast
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from gapura.cli import gapura
+from gapura.crash import VARIABLE as CRASH_AT
+from gapura.providers import catalogue
+from gapura.rulebook.endpoints import endpoints
+from gapura.rulebook.read import read
+from gapura.settings import PREFIX, PROVIDER_VARIABLES, VARIABLE_NAMES, Settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "packages").glob("*/*.md")])
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADER = re.compile(r'b"(gapura-[a-z-]+)"')
+
+# A placeholder of the prose, as in `GAPURA_*`, ends with an underscore.
+VARIABLE = re.compile(rf"\b(?:{PREFIX}|(?:{'|'.join(PROVIDER_VARIABLES.values())})_)[A-Z_]*[A-Z]\b")
+
+
+class Block(NamedTuple):
+    page: str
+    language: str
+    code: str
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(*languages: str) -> list[Block]:
+    found = (Block(name(page), *fence) for page in PAGES for fence in FENCE.findall(page.read_text("utf-8")))
+    return [block for block in found if block.language in languages]
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text("utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """As renderers make them of headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(prose(page)):
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize(
+    ("index", "folder"), [("docs/README.md", "docs"), ("docs/decisions/README.md", "docs/decisions")]
+)
+def test_an_index_is_complete(index: str, folder: str) -> None:
+    page = ROOT / index
+    linked = {(page.parent / link).resolve() for link in LINK.findall(page.read_text("utf-8")) if "://" not in link}
+    pages = {one for one in (ROOT / folder).rglob("*.md") if one != page and one.parent != ROOT / "docs" / "decisions"}
+    if folder == "docs/decisions":
+        pages = set(page.parent.glob("0*.md"))
+    assert pages - linked == set()
+
+
+def test_decisions_are_numbered_in_their_titles() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("0*.md"):
+        assert page.read_text("utf-8").startswith(f"# {int(page.name[:4])}. "), page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_variables_are_settings(page: Path) -> None:
+    known = {CRASH_AT, *(PREFIX + setting.upper() for setting in VARIABLE_NAMES)}
+    for stem in PROVIDER_VARIABLES.values():
+        known |= {f"{stem}_API_KEY", f"{stem}_API_KEY_FILE", f"{stem}_BASE_URL"}
+    assert set(VARIABLE.findall(page.read_text("utf-8"))) - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_headers_are_ours(page: Path) -> None:
+    sources = "".join(source.read_text("utf-8") for source in (ROOT / "src").rglob("*.py"))
+    known = {*HEADER.findall(sources), "gapura-atlas", "gapura-data"}
+    named = set(re.findall(r"`(gapura-[a-z-]+)", page.read_text("utf-8")))
+    assert named - known == set()
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    for block in blocks("sh"):
+        code = re.sub(r"<<'EOF'.*?^EOF$", "", block.code, flags=re.MULTILINE | re.DOTALL)
+        for called in re.findall(
+            r"(?:^|\()(?:\w+=\S+ )*gapura ((?:\"[^\"]*\"|'[^']*'|[^|&;<>()\n])*)", code, re.MULTILINE
+        ):
+            yield block.page, shlex.split(called.removesuffix("2").rstrip("\\"))
+    for page in PAGES:
+        for called in re.findall(r"`gapura ((?:[a-z-]+ ?)+)", prose(page)):
+            yield name(page), called.split()
+
+
+@pytest.mark.parametrize(("page", "words"), sorted({(page, tuple(words)) for page, words in commands()}))
+def test_commands_are_there(page: str, words: tuple[str, ...]) -> None:
+    command: click.Command | None = gapura
+    rest = list(words)
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        command = command.get_command(click.Context(command), rest.pop(0))
+    assert command is not None, words
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help", "--version"}
+    assert {word for word in rest if word.startswith("--")} - known == set()
+
+
+def test_what_make_is_told_to_make_is_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = {
+        target
+        for page in PAGES
+        for target in re.findall(r"(?:`|^)make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert {"serve", "test"} <= named <= targets
+
+
+def parts() -> list[tuple[str, list[str]]]:
+    """Each row of a table that begins with modules, and the names that stand behind them."""
+    page = (ROOT / "docs" / "explanation" / "parts.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[a-z_/]+\.py`.*) \|", page, re.MULTILINE)
+    return [(row, re.findall(r"`([^`]+)`", row.partition("→")[0])) for row in rows]
+
+
+@pytest.mark.parametrize(("row", "named"), parts())
+def test_parts_are_as_they_are_told(row: str, named: list[str]) -> None:
+    modules = [one for one in named if one.endswith(".py")]
+    code = "".join((ROOT / "src" / "gapura" / module).read_text("utf-8") for module in modules)
+    for one in set(named) - set(modules):
+        if one.isidentifier():
+            assert re.search(rf"^(?:async def|def|class|from .* import .*\b)? ?{one}\b", code, re.MULTILINE), (
+                f"{one}: {row}"
+            )
+
+
+def documents() -> list[Block]:
+    written = [
+        Block(block.page, "toml", document)
+        for block in blocks("sh")
+        for document in re.findall(r"cat > gapura.toml <<'EOF'\n(.*?)^EOF$", block.code, re.MULTILINE | re.DOTALL)
+    ]
+    return [*blocks("toml"), *written]
+
+
+@pytest.mark.parametrize("block", documents(), ids=lambda block: block.page)
+def test_documents_can_be_meant(block: Block) -> None:
+    """Each example of a gapura.toml is read as at a start with all four providers."""
+    settings = Settings.load({}, tomllib.loads(block.code))
+    vendors = catalogue.catalogue().vendors
+    reached = endpoints(settings.documents, configured=set(vendors), base_urls={})
+    models = {vendor: tuple(known.models) for vendor, known in vendors.items()}
+    assert read(settings.documents, endpoints=reached, models=models).version
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.page)
+def test_programs_can_be_read(block: Block) -> None:
+    ast.parse(block.code)
