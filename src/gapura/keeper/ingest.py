@@ -20,6 +20,10 @@ from gapura.store.sqlite import Store
 # How often journals are looked at.  The promise is a lag of 2 s at full load.
 POLL_S = 0.1
 
+# About what one read takes.  Fewer entries wait for others to come: a batch costs a transfer for each account and a
+# wait for the disk, however small it is.
+MANY = 4_000
+
 # After a failure of the disk or the database: not so often that the log fills the disk.
 RETRY_S = 1.0
 
@@ -43,7 +47,7 @@ class Ingest:
         while True:
             pause = POLL_S
             try:
-                if await self.step():
+                if await self.step() >= MANY:
                     continue
             except (StoreFailed, OSError) as error:
                 log.warning("journals are not taken in", error=str(error))

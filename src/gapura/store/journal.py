@@ -42,7 +42,8 @@ CHUNK = 1024 * 1024
 
 _SIZES = struct.Struct("<II")
 _NUMBER = struct.Struct("<BQ")
-HEADER = _SIZES.size + _NUMBER.size
+_HEAD = struct.Struct("<IIBQ")
+HEADER = _HEAD.size
 _ENCODER = msgspec.msgpack.Encoder()
 _fdatasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 _DECODER: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
@@ -271,10 +272,14 @@ class Tail:
     def _take(self, data: bytes, frames: list[Frame]) -> int:
         """Adds the whole frames of `data`, which lies at the position, and goes behind them; how many bytes."""
         here, start = self.position
-        while (found := _frame(data, self.position.offset - start)) is not None:
-            frames.append(found[0])
-            self.position = Position(here, start + found[1])
-        return self.position.offset - start
+        at = 0
+        try:
+            while (found := _frame(data, at)) is not None:
+                frame, at = found
+                frames.append(frame)
+        finally:
+            self.position = Position(here, start + at)
+        return at
 
     def _data(self, limit: int) -> bytes:
         here, offset = self.position
@@ -304,16 +309,14 @@ def _frame(data: bytes, at: int) -> tuple[Frame, int] | None:
     """The frame at `at`, and where the next one begins; None where it is not whole and sound."""
     if len(data) - at < HEADER:
         return None
-    length, checksum = _SIZES.unpack_from(data, at)
+    length, checksum, version, sequence = _HEAD.unpack_from(data, at)
     end = at + HEADER + length
-    covered = data[at + _SIZES.size : end]
-    if length == 0 or end > len(data) or google_crc32c.value(covered) != checksum:
+    if length == 0 or end > len(data) or google_crc32c.value(data[at + _SIZES.size : end]) != checksum:
         return None
-    version, sequence = _NUMBER.unpack_from(covered)
     try:
         if version != VERSION:
             raise Unreadable(f"entry {sequence} has version {version}, this program reads {VERSION}")
-        return Frame(sequence, _DECODER.decode(covered[_NUMBER.size :])), end
+        return Frame(sequence, _DECODER.decode(data[at + HEADER : end])), end
     except msgspec.MsgspecError as error:
         raise Unreadable(f"entry {sequence}: {error}") from error
 

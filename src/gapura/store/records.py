@@ -4,12 +4,13 @@ it is delivered; told by request id.
 Addresses, and what was found out about them, are in `request_place`, so that retention can delete them alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from apsw import Cursor
+from apsw import ConstraintError, Cursor
 
+from gapura.store import whole
 from gapura.store.base import Connection, Scope
 from gapura.store.journal import Frame, Position
 from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Outcome, Progress, Refused
@@ -81,19 +82,38 @@ def take_in(db: Connection, incarnation: str, frames: Sequence[Frame], position:
     known = watermark(db, incarnation)
     if known is None or known.closed or position < known.position:
         return intake
-    sequence, rows = known.sequence, _Rows(db, incarnation, intake)
+    sequence, entries = known.sequence, []
     for number, entry in frames:
         if number > sequence:
             intake.missing += number - sequence - 1
-            intake.entries += 1
-            rows.add(entry)
+            entries.append(entry)
             sequence = number
+    intake.entries = len(entries)
+    at_once = _at_once(db, incarnation, entries, intake)
+    rows = _Rows(db, incarnation, intake)
+    for entry in entries:
+        if getattr(entry, "id", "") not in at_once:
+            rows.add(entry)
     db.execute(
         "UPDATE incarnation SET segment = ?, place = ?, sequence = ?, missing = missing + ?, strange = strange + ?"
         " WHERE id = ?",
         (*position, sequence, intake.missing, intake.strange, incarnation),
     )
     return intake
+
+
+def _at_once(db: Connection, incarnation: str, entries: Sequence[Entry], intake: Intake) -> Container[str]:
+    """Makes rows of the requests that begin and end here; which these are.  None where one of them is known already:
+    then each entry is asked what it contradicts."""
+    found = whole.pairs(entries)
+    db.execute("SAVEPOINT whole")
+    try:
+        intake.spends = whole.insert(db, incarnation, found.values())
+    except ConstraintError:
+        db.execute("ROLLBACK TO whole")
+        found = {}
+    db.execute("RELEASE whole")
+    return found
 
 
 class _Rows:

@@ -11,7 +11,7 @@ such as EU or AP · unknown: a public address that no source knows · absent: no
 Derivation = Literal["asserted-territory", "asserted-address", "forwarded", "peer", "site", "none"]
 
 
-class SourceAnswer(msgspec.Struct, frozen=True, array_like=True):
+class SourceAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one source of place data said: `code` as it stands there, `as_of` is the data's own date."""
 
     source: str
@@ -19,7 +19,7 @@ class SourceAnswer(msgspec.Struct, frozen=True, array_like=True):
     as_of: str
 
 
-class Located(msgspec.Struct, frozen=True):
+class Located(msgspec.Struct, frozen=True, gc=False):
     """An address, looked up: `kind` is public, private or malformed."""
 
     territory: str
@@ -28,7 +28,7 @@ class Located(msgspec.Struct, frozen=True):
     answers: tuple[SourceAnswer, ...] = ()
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """Where a request comes from: the place that policies judge, with its evidence.
 
     `territory` is "" unless `certainty` is certain or uncertain.  `address` is the one that was judged, "" where a

@@ -17,7 +17,7 @@ Outcome = Literal["complete", "cut", "failed"]
 """complete: the answer was relayed whole · cut: it ended early, on either side · failed: nothing was relayed."""
 
 
-class Context(msgspec.Struct, frozen=True, array_like=True):
+class Context(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Who asked for what, from where, and what was decided.  Stands in the first entry of a request."""
 
     account: str
@@ -39,7 +39,7 @@ class Context(msgspec.Struct, frozen=True, array_like=True):
     answers: tuple[SourceAnswer, ...]
 
 
-class Opened(msgspec.Struct, frozen=True, array_like=True, tag="o"):
+class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     """An attempt is about to be sent upstream.  `attempt` counts from 1; a later one ends the one before it, whose
     failure is `previous`, and has no `context` of its own.  `hold` (tokens) is taken from `purse` ("": none)."""
 
@@ -55,14 +55,14 @@ class Opened(msgspec.Struct, frozen=True, array_like=True, tag="o"):
     context: Context | None = None
 
 
-class Progress(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):
     """Once a second: (request id, estimated input tokens, estimated output tokens relayed) of every open stream."""
 
     at: int
     streams: tuple[tuple[str, int, int], ...]
 
 
-class Ended(msgspec.Struct, frozen=True, array_like=True, tag="e"):
+class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="e"):
     """The request is over.  Exactly one for each id that was ever opened, whoever writes it."""
 
     id: str
@@ -73,7 +73,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, tag="e"):
     error: str = ""
 
 
-class Refused(msgspec.Struct, frozen=True, array_like=True, tag="r"):
+class Refused(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r"):
     """Never sent upstream: `code` is the error that the caller got."""
 
     id: str
@@ -83,7 +83,7 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="r"):
     context: Context
 
 
-class Marked(msgspec.Struct, frozen=True, array_like=True, tag="m"):
+class Marked(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
     """The file is on the disk's platter up to here; `purses` is what this gate holds of each."""
 
     at: int

@@ -86,7 +86,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     on_partial: Literal["allow", "warn", "review"] = "review"
 
 
-class Target(msgspec.Struct, frozen=True, order=True):
+class Target(msgspec.Struct, frozen=True, order=True, gc=False):
     """`provider/model`, with its share of the traffic (0: only when those before it may not or cannot serve)."""
 
     provider: str

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True, array_like=True):
+class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Tokens of one answer.  `cached` is a part of `input`, `reasoning` a part of `output`.
     `estimated`: the provider did not say (a stream cut short), so these are ours."""
 

@@ -5,7 +5,7 @@ import msgspec
 from gapura.terms.rulebook import Effect, Target
 
 
-class Verdict(msgspec.Struct, frozen=True, array_like=True):
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """May this target serve this origin?  `policy` and `rule` name what decided ("" for: nothing guards it);
     `because` is a sentence; `certain`: False where it rests on `on_unknown` or `on_disagreement`."""
 
@@ -17,7 +17,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
     certain: bool = True
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """`id` is opaque (`dec_…`) and stands in the record; `effect` is that of the target that was chosen, or block.
 
     `open_to` are the targets that may serve, those that certainly may before the others.

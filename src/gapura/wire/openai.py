@@ -18,11 +18,11 @@ from gapura.errors import BadRequest, GapuraError, RegionBlocked
 MAX_NAME = 256
 
 
-class StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
-class ChatRequest(msgspec.Struct, kw_only=True):
+class ChatRequest(msgspec.Struct, kw_only=True, gc=False):
     """The fields that the request river looks at.  Limits are OpenAI's own (openai-openapi, 2.3.0)."""
 
     model: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]

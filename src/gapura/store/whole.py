@@ -1,0 +1,68 @@
+"""Requests that begin and end within one batch, which are nearly all: rows at once, instead of entry after entry."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gapura.store.base import Connection
+from gapura.terms.record import Ended, Entry, Marked, Opened, Progress
+
+Pair = tuple[Opened, Ended]
+
+_REQUEST = (
+    "id, outcome, status, error, account, key, organisation, model, provider, served_model, stream, sandbox, territory,"
+    " certainty, derivation, egress, decision, effect, policy_version, purse, hold, input, output, cached, reasoning,"
+    " estimated, charged, opened_at, ended_at, incarnation"
+)
+_INSERT_REQUEST = f"INSERT INTO request ({_REQUEST}) VALUES (?{', ?' * _REQUEST.count(',')})"  # noqa: S608 - names of ours
+
+_json = msgspec.json.Encoder()
+
+
+def pairs(entries: Iterable[Entry]) -> dict[str, Pair]:
+    """Request id → its begin and its end, where these are all that is said of it: one attempt, and no progress."""
+    begun: dict[str, Opened] = {}
+    found: dict[str, Pair] = {}
+    others: set[str] = set()
+    for entry in entries:
+        if isinstance(entry, Ended) and entry.id in begun and entry.id not in found:
+            found[entry.id] = begun[entry.id], entry
+        elif isinstance(entry, Opened) and entry.context is not None and entry.id not in begun:
+            begun[entry.id] = entry
+        elif isinstance(entry, Progress):
+            others.update(name for name, _, _ in entry.streams)
+        elif not isinstance(entry, Marked):
+            others.add(entry.id)
+    for name in others:
+        found.pop(name, None)
+    return found
+
+
+def insert(db: Connection, incarnation: str, requests: Iterable[Pair]) -> dict[str, int]:
+    """Account → what its requests cost, as `records.end` counts it.  Raises apsw.ConstraintError, with rows in
+    between, where one of them is known already."""
+    rows, places, attempts = [], [], []
+    spends: dict[str, int] = {}
+    for begun, ended in requests:
+        used, context = ended.usage, begun.context
+        assert context is not None  # noqa: S101 - `pairs` has looked
+        charged = min(begun.hold, used.total) if begun.purse and ended.outcome != "failed" else 0
+        if charged:
+            account = begun.purse.removeprefix("tok:")
+            spends[account] = spends.get(account, 0) + charged
+        row = (
+            begun.id, ended.outcome, ended.status, ended.error, context.account, context.key, context.organisation,
+            context.model, begun.provider, begun.model, context.stream, context.sandbox, context.territory,
+            context.certainty, context.derivation, context.egress, context.decision, context.effect,
+            context.policy_version, begun.purse, begun.hold, used.input, used.output, used.cached, used.reasoning,
+            used.estimated, charged, begun.at, ended.at, incarnation,
+        )  # fmt: skip
+        rows.append(row)
+        answers, verdicts = _json.encode(context.answers), _json.encode(context.verdicts)
+        places.append((begun.id, context.address, context.peer, answers.decode(), verdicts.decode()))
+        losses = _json.encode(begun.losses).decode()
+        attempts.append((begun.id, begun.provider, begun.model, begun.hold, losses, begun.at, ended.at, ended.error))
+    db.executemany(_INSERT_REQUEST, rows)
+    db.executemany("INSERT INTO request_place VALUES (?, ?, ?, ?, ?)", places)
+    db.executemany("INSERT INTO attempt VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)", attempts)
+    return spends

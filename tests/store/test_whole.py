@@ -1,0 +1,78 @@
+"""A batch makes the same rows, however its entries are cut into batches: at once, or one after the other."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gapura.store import records, steps, whole
+from gapura.store.base import Connection
+from gapura.store.journal import Frame, Position
+from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Outcome, Progress, Refused
+from gapura.terms.usage import Usage
+
+NAMES = st.sampled_from(["req_1", "req_2", "req_3"])
+OUTCOMES = st.sampled_from(["complete", "cut", "failed"])
+
+
+def context(name: str) -> Context:
+    return Context(
+        f"acc_{name}", "key_1", "org_1", "gpt", True, False, "CN", "certain", "peer", "198.51.100.7", "203.0.113.9",
+        "SG", f"dec_{name}", "v1", "warn", (), (),
+    )  # fmt: skip
+
+
+def opened(name: str, attempt: int, hold: int, purse: str) -> Opened:
+    first = attempt == 1
+    told = context(name) if first else None
+    return Opened(name, attempt, attempt, "glm", "glm-4.6", hold, purse, ("seed",), "" if first else "502", told)
+
+
+def ended(name: str, outcome: Outcome, used: int) -> Ended:
+    return Ended(name, 90 + used, outcome, 200, Usage(used, used, 1, 1, estimated=used % 2 == 0), outcome)
+
+
+ENTRIES = st.lists(
+    st.one_of(
+        st.builds(
+            opened, NAMES, st.sampled_from([1, 1, 1, 2]), st.sampled_from([0, 10]), st.sampled_from(["", "tok:a"])
+        ),
+        st.builds(ended, NAMES, OUTCOMES, st.integers(0, 9)),
+        st.builds(lambda name: Progress(50, ((name, 3, 4),)), NAMES),
+        st.builds(lambda name: Refused(name, 60, 403, "blocked", context(name)), NAMES),
+        st.just(Marked(70, {"tok:a": 1})),
+    ),
+    max_size=12,
+)
+
+
+def state(entries: list[Entry], *, one_by_one: bool) -> tuple[Any, ...]:
+    """Everything that taking them in leaves behind."""
+    db = Connection(":memory:")
+    steps.upgrade(db)
+    records.begin(db, "inc_1", "boot_1", 5)
+    frames = [Frame(number, entry) for number, entry in enumerate(entries, 1)]
+    spends: dict[str, int] = {}
+    for batch in [[frame] for frame in frames] if one_by_one else [frames]:
+        intake = records.take_in(db, "inc_1", batch, Position(1, 1 + len(batch)))
+        for account, amount in intake.spends.items():
+            spends[account] = spends.get(account, 0) + amount
+    tables = [
+        sorted(map(repr, db.execute(f"SELECT * FROM {table}"))) for table in ("request", "request_place", "attempt")
+    ]
+    found = (*tables, spends, records.alarms(db))
+    db.close()
+    return found
+
+
+@given(ENTRIES)
+def test_how_entries_are_cut_into_batches_changes_nothing(entries: list[Entry]) -> None:
+    assert state(entries, one_by_one=False) == state(entries, one_by_one=True)
+
+
+def test_an_ordinary_request_is_made_at_once() -> None:
+    begun, end = opened("req_1", 1, 10, "tok:a"), ended("req_1", "complete", 3)
+    assert whole.pairs([Marked(1, {}), begun, opened("req_2", 1, 1, ""), end]) == {"req_1": (begun, end)}
+    assert whole.pairs([begun, Progress(5, (("req_1", 1, 1),)), end]) == {}
+    assert whole.pairs([begun, opened("req_1", 2, 10, "tok:a"), end]) == {}
+    assert whole.pairs([begun, end, end]) == whole.pairs([begun, end, begun, begun, end]) == {}
