@@ -69,7 +69,7 @@ def live(db: Connection) -> list[str]:
 
 def alarms(db: Connection) -> tuple[int, int]:
     """Entries of all journals that were `missing`, and that were `strange`: see `Intake`."""
-    row = db.execute("SELECT coalesce(sum(missing), 0), coalesce(sum(strange), 0) FROM incarnation").fetchone()
+    row: Any = db.execute("SELECT coalesce(sum(missing), 0), coalesce(sum(strange), 0) FROM incarnation").fetchone()
     return int(row[0]), int(row[1])
 
 
