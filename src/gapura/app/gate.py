@@ -113,7 +113,7 @@ class GateProcess:
     def beat(self) -> None:
         """Once a second: what is under way and what is left go into the journal, the counters to the keeper."""
         gate, now = self.gate, self._clock()
-        gate.health.merge(self.state.open_circuits)
+        gate.health.merge(self.state.open_circuits, now)
         if gate.running:
             self.journal.append(Progress(now, tuple(one.progress() for one in gate.running.values())))
         if held := self.purses.held():

@@ -83,7 +83,6 @@ class Hub:
         self._lender, self._welcome, self._clock, self._recall_s = lender, welcome, clock, recall_s
         self._gates: dict[str, _Gate] = {}
         self._deltas: list[Delta] = []
-        self._circuits: dict[str, int] = {}
         self._recalled: dict[tuple[str, str], asyncio.Event] = {}
         self._server: asyncio.Server | None = None
 
@@ -117,8 +116,12 @@ class Hub:
 
     def tick(self) -> None:
         now = self._clock()
-        self._circuits = {target: until for target, until in self._circuits.items() if until > now}
-        self._tell(Tick(now, self._circuits))
+        circuits: dict[str, int] = {}
+        for report in self.reports.values():  # the last word of each: a circuit that it no longer names is closed
+            for target, until in report.open_circuits.items():
+                if until > max(now, circuits.get(target, 0)):
+                    circuits[target] = until
+        self._tell(Tick(now, circuits))
 
     def publish_rules(self, rulebook: bytes) -> None:
         self._tell(NewRules(rulebook))
@@ -218,8 +221,6 @@ class Hub:
                 tasks.create_task(self._take_back(gate, message))
             case Report():
                 self.reports[gate.name] = message
-                for target, until in message.open_circuits.items():
-                    self._circuits[target] = max(until, self._circuits.get(target, 0))
             case Hello():
                 raise FrameError("a second Hello")
 

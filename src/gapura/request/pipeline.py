@@ -5,6 +5,7 @@ once.  What a request may touch is the `Gate` that it is given.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -14,6 +15,7 @@ import structlog
 
 from gapura.clock import Clock
 from gapura.errors import GapuraError, NotFound, UpstreamFailed
+from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Transport
 from gapura.request.accept import Exchange, accept
 from gapura.request.decide import decide, servable
@@ -21,7 +23,7 @@ from gapura.request.identify import Directory, identify, scoped
 from gapura.request.locate import Places, locate
 from gapura.request.meter import Purses, meter
 from gapura.request.relay import Way, begin
-from gapura.request.route import Health, may_follow, order
+from gapura.request.route import Health, larger, may_follow, order, told
 from gapura.request.settle import Journal, Settling
 from gapura.request.translate import Ask, TooMuchLost, refusal, translate
 from gapura.rulebook.compile import Rules
@@ -30,6 +32,9 @@ from gapura.terms.caller import Caller
 from gapura.terms.rulebook import Route, Target
 
 log = structlog.get_logger()
+
+# What one model refuses with this code may fit another one that takes more.
+TOO_LONG = "context_length_exceeded"
 
 
 class Freshness(Protocol):
@@ -65,6 +70,15 @@ async def serve(exchange: Exchange, gate: Gate) -> None:
     """POST /v1/chat/completions.  Says every failure itself; raises only when cancelled."""
     settling = Settling(exchange.id, gate.journal, gate.clock, gate.running)
     try:
+        await _serve(exchange, gate, settling)
+    except asyncio.CancelledError:
+        settling.cut(499, "the caller hung up" if exchange.gone else "the gateway stopped")
+        if not exchange.gone:
+            raise
+
+
+async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
+    try:
         body, chat = await accept(exchange, gate.max_body)
         caller = identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
         rules = gate.rules  # one snapshot for the whole request
@@ -79,10 +93,6 @@ async def serve(exchange: Exchange, gate: Gate) -> None:
         settling.held(hold, body)
         ask = Ask(body, chat, route, hold.cap, caller.key.strict)
         await _answer(exchange, gate, settling, ask, targets)
-    except asyncio.CancelledError:
-        settling.cut(499, "the caller hung up" if exchange.gone else "the gateway stopped")
-        if not exchange.gone:
-            raise
     except GapuraError as error:
         settling.failed(error, started=exchange.started)
         await exchange.fail(error)
@@ -105,25 +115,41 @@ async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, 
     failure: UpstreamFailed | None = None
     failed: Target | None = None
     lost: list[TooMuchLost] = []
-    for target in targets:
+    waiting = deque(targets)
+    while waiting:
+        target = waiting.popleft()
         if failed is not None and not may_follow(ask.route, failed, target, gate.rules.book):
             continue
         try:
-            outbound = translate(ask, target)
+            return await _try(exchange, gate, settling, translate(ask, target))
         except TooMuchLost as reason:
             lost.append(reason)
-            continue
-        settling.open(target, outbound.losses, failure)
-        try:
-            begun = await begin(gate.transport, gate.ways[target.provider], outbound)
         except UpstreamFailed as error:
-            gate.health.failed(target, gate.clock(), error)
-            failure, failed = error, target
+            if exchange.started:
+                raise
+            failure, failed = told(failure, error), target
             if not error.advance:
-                break
-            continue
-        gate.health.worked(target)
+                waiting = deque(larger(waiting, target) if error.code == TOO_LONG else ())
+    raise failure or refusal(lost)
+
+
+async def _try(exchange: Exchange, gate: Gate, settling: Settling, outbound: Outbound) -> None:
+    """One target.  Raises UpstreamFailed: until the answer has started, another one may be tried."""
+    health, target = gate.health, outbound.target
+    turn = health.admit(target, gate.clock())
+    try:
+        settling.open(target, outbound.losses)
+        begun = await begin(gate.transport, gate.ways[target.provider], outbound)
+        health.began(target, turn)
         exchange.served_by(target, outbound.losses)
         settling.begun(begun)
-        return await begun.hand_on(exchange, settling.complete)
-    raise failure or refusal(lost)
+        await begun.hand_on(exchange, settling.complete)
+    except UpstreamFailed as error:
+        settling.failure = error
+        if paused := health.failed(target, gate.clock(), error, turn):
+            log.warning("a target is left alone", target=str(target), seconds=paused, code=error.code)
+        raise
+    except BaseException:
+        health.left(target, gate.clock(), turn)
+        raise
+    health.worked(target, turn)

@@ -51,11 +51,12 @@ class Begun(Protocol):
 class Settling:
     """One request's way into the record; `running` is the gate's table of what is upstream now."""
 
-    __slots__ = ("_begun", "_body", "_clock", "_context", "_held", "_id", "_journal", "_running", "attempts")
+    __slots__ = ("_begun", "_body", "_clock", "_context", "_held", "_id", "_journal", "_running", "attempts", "failure")
 
     def __init__(self, request_id: str, journal: Journal, clock: Clock, running: dict[str, "Settling"]) -> None:
         self._id, self._journal, self._clock, self._running = request_id, journal, clock, running
         self.attempts = 0
+        self.failure: UpstreamFailed | None = None  # of the attempt before
         self._body = b""
         self._context: Context | None = None
         self._held: Held | None = None
@@ -88,7 +89,7 @@ class Settling:
         """Something was taken; whatever happens from here on, what is not used of it goes back."""
         self._held, self._body = hold, body
 
-    def open(self, target: Target, losses: tuple[Loss, ...], failure: UpstreamFailed | None) -> None:
+    def open(self, target: Target, losses: tuple[Loss, ...]) -> None:
         """Before the first byte goes upstream.  Raises Unready when the journal has no room for a new request."""
         assert self._held is not None  # noqa: S101 - the river meters before it sends
         if not self.attempts:
@@ -96,6 +97,7 @@ class Settling:
                 raise Unready("This gateway cannot record new requests now: its disk is full.", retry_after=5)
             crash.point("before-open")
         self.attempts += 1
+        failure = self.failure
         self._journal.append(
             Opened(
                 id=self._id,
