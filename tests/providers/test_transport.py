@@ -387,10 +387,10 @@ def test_tls_is_verified(run: Run, tmp_path: Path) -> None:
             assert await whole(good, vendor.at) == (200, b"ok", False)
             assert await whole(good, vendor.at) == (200, b"ok", True)
             assert names == ["localhost"]
-            unreachable = (502, "upstream_unreachable")
-            assert await failure(ask(wrong, vendor.at), "certificate is not good .*issuer") == unreachable
-            assert await failure(ask(Transport(), vendor.at)) == unreachable
-            assert await failure(ask(good, upstream(f"https://127.0.0.1:{vendor.port}")), "good .*IP") == unreachable
+            untrusted = (502, "upstream_untrusted")
+            assert await failure(ask(wrong, vendor.at), "certificate is not good: .*issuer") == untrusted
+            assert await failure(ask(Transport(), vendor.at)) == untrusted
+            assert await failure(ask(good, upstream(f"https://127.0.0.1:{vendor.port}")), "good: .*IP") == untrusted
             for transport in (good, wrong):
                 await transport.close()
 

@@ -79,7 +79,7 @@ def test_the_region_refusal_is_openais_byte_for_byte() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "header"),
     [
-        (LimitReached("Too many.", retry_after=2.4), 429, (b"retry-after", b"2")),
+        (LimitReached("Too many.", retry_after=2.4), 429, (b"retry-after", b"3")),
         (QuotaSpent("Nothing left."), 429, (b"x-should-retry", b"false")),
         (BadRequest("Odd.", param="n"), 400, None),
     ],

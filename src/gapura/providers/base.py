@@ -34,13 +34,14 @@ class Reader(Protocol):
 
     `usage` is set as soon as the vendor said it, `relayed` are the output tokens handed on so far (estimated), and
     `begun` says whether the first token was seen (not only a role, or a keep-alive), `done` whether the stream has
-    said its last word: nothing more is to be read.
+    said its last word: nothing more is to be read.  `failure` is what the next call would raise.
     """
 
     usage: Usage | None
     relayed: int
     begun: bool
     done: bool
+    failure: UpstreamFailed | None
 
     def feed(self, data: bytes) -> bytes:
         """Whole OpenAI events, or nothing while incomplete.
@@ -74,7 +75,8 @@ class Provider(Protocol):
     def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:
         """The OpenAI answer.  Raises UpstreamFailed on an error inside a 200, or garbage."""
 
-    def reader(self, model: str, *, include_usage: bool) -> Reader: ...
+    def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
+        """`choices`: how many must have ended, where a stream ends without saying so."""
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         """What a refusal or a failure of the vendor means to the caller and to the target's health."""

@@ -32,6 +32,11 @@ def unreachable(why: str) -> UpstreamFailed:
     return UpstreamFailed(f"The provider cannot be reached: {why}.", code="upstream_unreachable")
 
 
+def untrusted(why: str) -> UpstreamFailed:
+    """Nothing was sent, and another try finds the same certificate."""
+    return UpstreamFailed(f"The provider's certificate is not good: {why}.", code="upstream_untrusted", retry=False)
+
+
 def timed_out(message: str) -> UpstreamFailed:
     return UpstreamFailed(f"The provider {message}.", status=SILENT, code="upstream_timeout")
 
@@ -70,8 +75,8 @@ class Connection(asyncio.Protocol):
 
     # For the transport ------------------------------------------------------------------------------------------
 
-    async def ask(self, head: bytes, body: bytes, first_byte_s: float) -> None:
-        """Send a request and wait for the head of its answer, or for `failure`."""
+    async def ask(self, head: bytes, body: bytes, due: float) -> None:
+        """Send a request and wait for the head of its answer, or for `failure`: until `due`, however it trickles."""
         self._reset()
         self.complete = False
         self.used += 1
@@ -79,26 +84,29 @@ class Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.write(head)
-            await self._send(memoryview(body), first_byte_s)
+            await self._send(memoryview(body), due)
         while not self.status and self.failure is None:
-            await self.wait(first_byte_s)
+            await self.wait(due)
 
-    async def _send(self, body: memoryview, stall_s: float) -> None:
+    async def _send(self, body: memoryview, due: float) -> None:
         for start in range(0, len(body), PIECE_BYTES):
             while not self._writable and not self.status and self.failure is None:
-                await self.wait(stall_s)
+                await self.wait(due)
             if self.status or self.failure is not None:
                 # Answered before it heard us out: the rest of the body would be taken for the next request.
                 self.keep = False
                 return
             self._transport.write(body[start : start + PIECE_BYTES])
 
-    def wait(self, seconds: float) -> asyncio.Future[None]:
-        """Done as soon as anything changed: data, the end, room to write, a failure (silence is one)."""
-        now = self._loop.time()
-        self._due = now + seconds
-        if self._timer is None or self._fires > self._due:
-            self._arm(self._due)
+    def due(self, seconds: float) -> float:
+        """When so many seconds are over, by the event loop's clock."""
+        return self._loop.time() + seconds
+
+    def wait(self, due: float) -> asyncio.Future[None]:
+        """Done as soon as anything changed: data, the end, room to write, a failure (silence until `due` is one)."""
+        self._due = due
+        if self._timer is None or self._fires > due:
+            self._arm(due)
         self._waiter = self._loop.create_future()
         return self._waiter
 
@@ -255,5 +263,6 @@ class Connection(asyncio.Protocol):
         if self._loop.time() < self._due:
             self._arm(self._due)
             return
-        self._fail(timed_out("fell silent amid its answer" if self.status else "did not begin its answer in time"))
+        verb = "go on with" if self.status else "begin"
+        self._fail(timed_out(f"did not {verb} its answer in time"))
         self._wake()

@@ -45,7 +45,7 @@ OUTCOMES = {
     "model": Outcome(404, "invalid_request_error", "model_not_found", trips=False),
     "method": Outcome(405, "invalid_request_error", "method_not_supported", trips=False),
     # This target's doing, for now.  Its refusal of our key is never a 401: the caller's key is another one.
-    "credentials": Outcome(502, "server_error", "provider_auth_failed"),
+    "credentials": Outcome(502, "server_error", "provider_auth_failed", retry=False),
     "requests": Outcome(429, "requests", "rate_limit_exceeded"),
     "tokens": Outcome(429, "tokens", "rate_limit_exceeded"),
     "quota": Outcome(429, "insufficient_quota", "insufficient_quota", retry=False),

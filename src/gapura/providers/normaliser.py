@@ -42,8 +42,9 @@ class Choice:
 
 
 class Normaliser(Stream):
-    def __init__(self, model: str, fault: Fault, clock: Clock, *, include_usage: bool) -> None:
+    def __init__(self, model: str, fault: Fault, clock: Clock, *, include_usage: bool, choices: int = 1) -> None:
         super().__init__(fault)
+        self._due = choices
         self._include_usage = include_usage
         self._head = Head(model, clock)
         self._choices: dict[int, Choice] = {}
@@ -67,7 +68,7 @@ class Normaliser(Stream):
                 out.append(self._chunk(told, **found))
 
     def _rest(self) -> bytes | None:
-        if not self._choices or not all(choice.ended for choice in self._choices.values()):
+        if len(self._choices) < self._due or not all(choice.ended for choice in self._choices.values()):
             return None
         return self._end()
 

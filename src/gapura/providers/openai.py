@@ -60,8 +60,8 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
             raise self.fault(200, (), body)
         return body, usage_of(said.usage)
 
-    def reader(self, model: str, *, include_usage: bool) -> Reader:  # noqa: ARG002 - as above
-        return PassThrough(self.fault, include_usage=include_usage)
+    def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:  # noqa: ARG002 - as above
+        return PassThrough(self.fault, include_usage=include_usage, choices=choices)
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         return fault(self.name, (), status, headers, body, self.clock, native=True)

@@ -7,7 +7,8 @@ from gapura.terms.rulebook import Route, Target
 
 
 class Outbound(msgspec.Struct, frozen=True):
-    """`include_usage`: whether the caller asked for a stream's usage chunk (we always ask the vendor for it)."""
+    """`include_usage`: whether the caller asked for a stream's usage chunk (we always ask the vendor for it).
+    `choices`: how many the answer is to have."""
 
     provider: Provider
     target: Target
@@ -16,3 +17,4 @@ class Outbound(msgspec.Struct, frozen=True):
     losses: tuple[Loss, ...]
     stream: bool
     include_usage: bool
+    choices: int = 1

@@ -20,6 +20,9 @@ TEXTS = {
 }
 
 
+OBJECT = (b"data: {", b"data:{")
+
+
 def marked(joined: bytes) -> bool:
     """Whether something stands there that must be looked at: the end, an error, a named event, usage."""
     return (
@@ -31,20 +34,24 @@ def marked(joined: bytes) -> bool:
     )
 
 
+def whole(blocks: list[bytes]) -> bool:
+    """Whether each is one line of data that begins and ends as an object: what breaks an event breaks its end."""
+    return all(block.endswith(b"}") and block.startswith(OBJECT) and b"\n" not in block for block in blocks)
+
+
 class PassThrough(Stream):
     """The usage chunk is always there, and withheld from a caller who did not ask for it."""
 
-    def __init__(self, fault: Fault, *, include_usage: bool) -> None:
+    def __init__(self, fault: Fault, *, include_usage: bool, choices: int = 1) -> None:
         super().__init__(fault)
         self._include_usage = include_usage
-        self._finished = False
-        self._deltas = 0
+        self._due, self._finished = choices, 0
 
     def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
         if not blocks:
             return
         joined = b"\n\n".join([*blocks, b""])
-        if marked(joined):
+        if marked(joined) or not whole(blocks):
             for block in blocks:
                 self._look(block, out)
                 if self.done:
@@ -72,9 +79,9 @@ class PassThrough(Stream):
 
     def _note(self, handed: bytes) -> None:
         self.begun = self.begun or DELTA.search(handed) is not None
-        self._finished = self._finished or FINISH.search(handed) is not None
+        self._finished += len(FINISH.findall(handed))
         text = b"".join(found for name, pattern in TEXTS.items() if name in handed for found in pattern.findall(handed))
         self.relayed += estimate(text.decode("utf-8", "replace"))
 
     def _rest(self) -> bytes | None:
-        return DONE if self._finished else None
+        return DONE if self._finished >= self._due else None

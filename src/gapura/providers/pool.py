@@ -7,7 +7,7 @@ import ssl
 from collections import deque
 
 from gapura.errors import UpstreamFailed
-from gapura.providers.connection import Connection, timed_out, unreachable
+from gapura.providers.connection import Connection, timed_out, unreachable, untrusted
 
 
 class Pool:
@@ -49,6 +49,8 @@ class Pool:
                 )
         except TimeoutError:
             raise timed_out(f"could not be connected to within {connect_s:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise untrusted(error.verify_message) from error
         except (OSError, UnicodeError) as error:
             raise unreachable(_why(error)) from error
         finally:
@@ -89,8 +91,6 @@ class Pool:
 def _why(error: Exception) -> str:
     """In words that a caller may read: no address of ours or the vendor's, which asyncio puts into its own."""
     match error:
-        case ssl.SSLCertVerificationError():
-            return f"its certificate is not good ({error.verify_message})"
         case ssl.SSLError():
             return f"TLS failed ({error.reason})"
         case socket.gaierror() | UnicodeError():

@@ -78,7 +78,8 @@ def outcomes() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for name, one in OUTCOMES.items():
         code = one.code or "the vendor's, from OpenAI"
-        yield f"| {name} | {one.status} | {one.kind} | {code} | {_yes(one.advance)} | {_yes(one.trips)} |"
+        another = "of a larger model" if name == "context" else _yes(one.advance)
+        yield f"| {name} | {one.status} | {one.kind} | {code} | {another} | {_yes(one.trips)} |"
 
 
 def models() -> Iterator[str]:

@@ -33,14 +33,14 @@ class Stream:
         self.begun = False
         self._fault = fault
         self._blocks = Blocks()
-        self._failure: UpstreamFailed | None = None
+        self.failure: UpstreamFailed | None = None
         self.done = self._handed = False
         self._start = b""  # until it is known whether this is a stream
         self._known = self._foreign = False
 
     def feed(self, data: bytes) -> bytes:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if not self._known:
             data = self._start + data
             first = data.removeprefix(BOM).lstrip()[:1]
@@ -51,8 +51,8 @@ class Stream:
         return self._collect(data) if self._foreign else self._pass(data)
 
     def close(self) -> bytes:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self._foreign:
             raise self._fault(200, (), self._start)
         if self.done:
@@ -61,12 +61,12 @@ class Stream:
         rest = self._blocks.rest
         whole = not rest or _whole(rest)
         said = self._pass(b"\n\n") if rest and whole else b""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         end = b"" if self.done else self._rest()
         if end is None or not whole:
-            self._failure = UpstreamFailed("The provider hung up in the middle of its answer.")
-            raise self._failure
+            self.failure = UpstreamFailed("The provider hung up in the middle of its answer.")
+            raise self.failure
         self.done = True
         return said + end
 
@@ -78,8 +78,8 @@ class Stream:
         except ValueError:
             if len(self._start) <= MAX_EVENT:
                 return b""
-        self._failure = self._fault(200, (), self._start)
-        raise self._failure
+        self.failure = self._fault(200, (), self._start)
+        raise self.failure
 
     def _pass(self, data: bytes) -> bytes:
         if self.done:
@@ -88,12 +88,12 @@ class Stream:
         try:
             self._take(self._blocks.feed(data), out)
         except StreamError as error:
-            self._failure = UpstreamFailed(f"The provider's stream is broken: {error}.")
+            self.failure = UpstreamFailed(f"The provider's stream is broken: {error}.")
         except UpstreamFailed as failure:
-            self._failure = failure
+            self.failure = failure
         # Raised now if nothing was handed on yet, so that another target may be tried; else after what came before.
-        if self._failure is not None and not (out and self._handed):
-            raise self._failure
+        if self.failure is not None and not (out and self._handed):
+            raise self.failure
         self._handed = self._handed or bool(out)
         return b"".join(out)
 

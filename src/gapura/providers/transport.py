@@ -7,6 +7,7 @@ are closed.  Redirects are answers like any other: a vendor's key goes to its ow
 import re
 import ssl
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -85,25 +86,28 @@ class Answer:
         self._connection: Connection | None = connection
         self.idle_s = idle_s
 
-    async def read(self) -> bytes:
-        """What has come, joined; b"" at the end.  Raises UpstreamFailed when cut, or silent for `idle_s`."""
+    async def read(self, until: float = inf) -> bytes:
+        """What has come, joined; b"" at the end.  Raises UpstreamFailed when cut, or when nothing of it came for
+        `idle_s`, or before `until` (by the event loop's clock)."""
         connection = self._connection
         if connection is None:
             return b""
+        due = 0.0
         while not connection.queue:
             if connection.complete:
                 self.close()
                 return b""
             if connection.failure is not None:
                 raise connection.failure
-            await connection.wait(self.idle_s)
+            due = due or min(connection.due(self.idle_s), until)
+            await connection.wait(due)
         return connection.take()
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, until: float = inf) -> bytes:
         """All of it.  Raises UpstreamFailed as `read`, and above `limit` bytes."""
         pieces: list[bytes] = []
         size = 0
-        while piece := await self.read():
+        while piece := await self.read(until):
             pieces.append(piece)
             size += len(piece)
             if size > limit:
@@ -154,18 +158,19 @@ class Transport:
     ) -> Answer:
         """Send a request and wait for the head of its answer, whatever its status.
 
-        Raises UpstreamFailed: 502 `upstream_unreachable` or `upstream_failed`, 503 `upstream_saturated`,
-        504 `upstream_timeout`; ValueError when a header of ours holds a line break.  A connection that served
+        Raises UpstreamFailed: 502 `upstream_unreachable`, `upstream_untrusted` or `upstream_failed`, 503
+        `upstream_saturated`, 504 `upstream_timeout`; ValueError when a header of ours holds a line break.  A connection that served
         before and is found closed, without one byte of an answer, is replaced once by a fresh one.
         """
         head = self._head(to, method, path, headers, body)
         pool = self._pools.get((to.scheme, to.host, to.port)) or self._pool(to)
         connection = pool.take() or await pool.connect(deadlines.connect_s)
         try:
-            await connection.ask(head, body, deadlines.first_byte_s)
+            due = connection.due(deadlines.first_byte_s)
+            await connection.ask(head, body, due)
             if connection.stale():
                 connection = await pool.connect(deadlines.connect_s)
-                await connection.ask(head, body, deadlines.first_byte_s)
+                await connection.ask(head, body, due)
         except BaseException:
             connection.drop()  # nobody waits for the answer any more
             raise

@@ -46,8 +46,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:
         return normalise(body, model, self.fault, self.clock)
 
-    def reader(self, model: str, *, include_usage: bool) -> Reader:
-        return Normaliser(model, self.fault, self.clock, include_usage=include_usage)
+    def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
+        return Normaliser(model, self.fault, self.clock, include_usage=include_usage, choices=choices)
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         return fault(self.name, self.faults, status, headers, body, self.clock, wait=self.wait)

@@ -11,10 +11,12 @@ from typing import Protocol
 import msgspec
 
 from gapura import crash
+from gapura.errors import UpstreamFailed
 from gapura.providers.base import Reader
 from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Answer, Deadlines, Transport, Upstream
 from gapura.terms.usage import Usage
+from gapura.wire import tokens
 
 # A plain answer is held whole, because its usage stands at its end and an error in it must not be passed on as a 200.
 # The longest outputs today are 128k tokens, some 0.6 MB of text a choice; logprobs multiply that by about 20.
@@ -22,6 +24,9 @@ PLAIN_LIMIT = 64 << 20
 
 # From here on an answer is no answer; redirects are not followed, since a key goes to its own host only.
 REDIRECTS = 300
+
+# How long the text of an error is waited for.
+COMPLAINT_S = 5.0
 
 JSON = [(b"content-type", b"application/json")]
 SSE = [
@@ -55,8 +60,8 @@ class Whole:
         self._body, self.usage = body, usage
 
     def relayed(self) -> int:
-        """Output tokens that the caller has, by our estimate: none before the whole answer."""
-        return 0
+        """Output tokens, by our estimate, of an answer whose vendor did not say."""
+        return tokens.guess(self._body)
 
     async def hand_on(self, asker: Asker, complete: Complete) -> None:
         complete(self.usage)
@@ -90,6 +95,7 @@ class Stream:
                 if data:
                     await asker.piece(data)
                     crash.point("mid-stream")
+                _heed(reader)
                 came = await answer.read()
                 data = reader.feed(came) if came else reader.close()
         except BaseException:
@@ -117,13 +123,21 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
 async def _begun(answer: Answer, outbound: Outbound, until: float) -> Whole | Stream:
     provider, model = outbound.provider, outbound.target.model
     if answer.status >= REDIRECTS:
-        raise provider.fault(answer.status, answer.headers, await answer.body(PLAIN_LIMIT))
+        raise provider.fault(answer.status, answer.headers, await _complaint(answer, until))
     if not outbound.stream:
-        return Whole(*provider.answer(await answer.body(PLAIN_LIMIT), model))
-    reader = provider.reader(model, include_usage=outbound.include_usage)
+        return Whole(*provider.answer(await answer.body(PLAIN_LIMIT, until), model))
+    reader = provider.reader(model, include_usage=outbound.include_usage, choices=outbound.choices)
     first = await _first_token(answer, reader, until)
     answer.idle_s = outbound.route.idle_s
     return Stream(answer, reader, first)
+
+
+async def _complaint(answer: Answer, until: float) -> bytes:
+    """What an error says of itself; nothing, where it breaks off: its status and headers are an answer already."""
+    try:
+        return await answer.body(PLAIN_LIMIT, min(until, asyncio.get_running_loop().time() + COMPLAINT_S))
+    except UpstreamFailed:
+        return b""
 
 
 async def _first_token(answer: Answer, reader: Reader, until: float) -> bytes:
@@ -134,4 +148,11 @@ async def _first_token(answer: Answer, reader: Reader, until: float) -> bytes:
         answer.idle_s = max(until - now(), 0.001)
         came = await answer.read()
         seen += reader.feed(came) if came else reader.close()
+        _heed(reader)
     return seen
+
+
+def _heed(reader: Reader) -> None:
+    """A failure that came together with something to hand on: a vendor that has said it may say nothing more."""
+    if reader.failure is not None:
+        raise reader.failure

@@ -8,6 +8,7 @@ fields and leaves the bytes of all others alone.
 """
 
 import re
+from math import ceil
 from typing import Annotated, Any
 
 import msgspec
@@ -89,7 +90,7 @@ def render(error: GapuraError) -> Reply:
     """How an error is said before the first byte: OpenAI's status, headers and error object."""
     headers = [(b"content-type", b"application/json")]
     if error.retry_after is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        headers.append((b"retry-after", str(max(1, ceil(error.retry_after))).encode()))
     if error.should_retry is not None:
         headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
     return Reply(error.status, tuple(headers), _envelope(error))
