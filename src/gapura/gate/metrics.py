@@ -2,9 +2,8 @@
 
 >>> metrics = Metrics()
 >>> metrics.add("gapura_upstream_failures_total", 1, provider="qwen")
->>> print(metrics.text(), end="")
-# TYPE gapura_upstream_failures_total counter
-gapura_upstream_failures_total{provider="qwen"} 1
+>>> metrics.samples()
+{'gapura_upstream_failures_total{provider="qwen"}': 1}
 """
 
 from collections.abc import Callable, Mapping
