@@ -146,8 +146,8 @@ def told(policy: Policy) -> str:
     """A policy in one line.
 
     >>> from gapura.atlas.packs import pack
-    >>> told(Policy(name="openai/api", pack=pack("openai/api")))[:51]
-    'openai/api: list of 2026-09-26, 208 territories, gua'
+    >>> told(Policy(name="openai/api", pack=pack("openai/api")))[:42]
+    'openai/api: list of 2026-09-26, 208 territories'
     """
     pack = policy.pack
     size = f"{len(pack.supported) + len(pack.partial)} territories" if pack.kind == "allow" else "all but a few"
