@@ -12,11 +12,13 @@ from typing import IO
 import pytest
 
 PROGRAM = r"""
-import os, select, signal, sys
+import os, select, signal, socket, sys
 import structlog
 from gapura.supervisor import Child, Life, Supervisor
 
 structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+births, born = os.pipe()
+door = socket.create_server(("127.0.0.1", 0))
 
 def member(name):
     def main(life):
@@ -24,15 +26,31 @@ def member(name):
         read, write = os.pipe()
         signal.signal(signal.SIGTERM, lambda *_: os.write(write, b"x"))
         print(name, "up", os.getpid(), flush=True)
+        if name == "early":
+            os.write(born, b"x")
+        elif "needy" in sys.argv:  # it serves only where the other one was born twice
+            os.read(births, 1)
+            os.kill(children[0].pid, signal.SIGKILL)
+            os.read(births, 1)
         life.ready()
         select.select([read, life.lifeline], [], [])
+        if "door" in sys.argv:
+            print(name, "door", knock(), flush=True)
         os.write(1, f"{name} down\n".encode())  # two at once must not mix
     return main
+
+def knock():
+    try:
+        socket.create_connection(ADDRESS, 1).close()
+        return "open"
+    except OSError:
+        return "shut"
 
 def broken(life):
     raise RuntimeError("cannot")
 
-children = [Child("late", member("late"), stage=2), Child("early", member("early"), stage=1)]
+ADDRESS = door.getsockname()
+children = [Child("early", member("early"), stage=1), Child("late", member("late"), door, stage=2)]
 if "broken" in sys.argv:
     children.append(Child("broken", broken, stage=3))
 print("ends", Supervisor(children, drain_s=5, on_ready=lambda: print("ready", flush=True)).run(), flush=True)
@@ -102,5 +120,24 @@ def test_a_child_that_cannot_start_ends_all() -> None:
     said = it.rest()
     assert said[-1] == ["ends", "1"]
     assert ["ready"] not in said
+    it.process.wait()
+    it.out.close()
+
+
+def test_who_dies_during_the_start_is_started_again() -> None:
+    it = Running("needy")
+    assert [it.line()[:2] for _ in range(4)] == [["early", "up"], ["late", "up"], ["early", "up"], ["ready"]]
+    it.process.send_signal(signal.SIGTERM)
+    assert it.rest()[-1] == ["ends", "0"]
+    it.process.wait()
+    it.out.close()
+
+
+def test_a_door_is_shut_as_soon_as_nobody_is_behind_it() -> None:
+    it = Running("door")
+    start(it)
+    it.process.send_signal(signal.SIGTERM)
+    said = it.rest()
+    assert [line for line in said if "door" in line] == [["late", "door", "open"], ["early", "door", "shut"]]
     it.process.wait()
     it.out.close()

@@ -5,12 +5,16 @@ threads, no event loop and nothing to lose: whatever kills a child, it starts an
 child holds the reading end of a pipe whose writing end is only here; when it ends, the supervisor is gone, and the
 child drains and goes too, so that no orphan runs.
 
+Listening sockets are bound before, and kept here, so that callers wait for a child that is started again.  Whoever
+drains closes them: nobody shall be let in where nobody will answer.
+
 SIGTERM and SIGINT drain (a second one ends at once); SIGHUP is passed on to children that want it.
 """
 
 import os
 import selectors
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,12 +31,16 @@ STEADY_S = 30.0
 READY_S = 60.0
 LINGER_S = 5.0
 
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
 
 class Life(msgspec.Struct):
-    """What a child gets: call `ready` once it serves; drain when `lifeline` (a file descriptor) can be read."""
+    """What a child gets: call `ready` once it serves; drain when `lifeline` (a file descriptor) can be read, and be
+    gone `patience_s` later: nobody is left then to see to it."""
 
     lifeline: int
     ready_fd: int
+    patience_s: float
 
     def ready(self) -> None:
         with suppress(BrokenPipeError):  # of a child that was started again nobody waits to hear
@@ -41,10 +49,12 @@ class Life(msgspec.Struct):
 
 
 class Child(msgspec.Struct):
-    """`main` runs in the child and returns when it has drained.  `stage`: higher ones start later and drain earlier."""
+    """`main` runs in the child and returns when it has drained.  `listener` is the child's; those of others are closed
+    there.  `stage`: higher ones start later and drain earlier."""
 
     name: str
     main: Callable[[Life], None]
+    listener: socket.socket | None = None
     stage: int = 0
     hup: bool = False
     pid: int = 0
@@ -60,6 +70,7 @@ class Supervisor:
         self._drain_s, self._on_ready = drain_s, on_ready
         self._life_read, self._life_write = os.pipe()
         self._wake_read, self._wake_write = os.pipe()
+        self._listeners = [child.listener for child in children if child.listener is not None]
         self._signals: list[int] = []
         self._due: dict[str, float] = {}
 
@@ -71,7 +82,7 @@ class Supervisor:
             signal.signal(number, lambda number, _: self._signals.append(number))
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes us up, which is all that it is for
         for child in self._children:
-            if not self._start(child, wait=True):
+            if not self._begin(child):
                 log.error("could not be started", process=child.name)
                 self._drain()
                 return 1
@@ -101,7 +112,7 @@ class Supervisor:
         for child in self._children:
             if self._due.get(child.name, float("inf")) <= time.monotonic():
                 del self._due[child.name]
-                self._start(child, wait=False)
+                os.close(self._start(child))
 
     def _reap(self) -> list[tuple[Child, int]]:
         dead = []
@@ -113,34 +124,42 @@ class Supervisor:
                     dead.append((child, os.waitstatus_to_exitcode(status)))
         return dead
 
-    def _start(self, child: Child, *, wait: bool) -> bool:
-        """Fork it; with `wait`, until it says that it serves.  False if it died or took too long."""
+    def _begin(self, child: Child) -> bool:
+        """Start it for the first time, and see to the others until it serves: it may need them.  False if it died or
+        took too long."""
+        ready, until = self._start(child), time.monotonic() + READY_S
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(ready, selectors.EVENT_READ)
+                selector.register(self._wake_read, selectors.EVENT_READ)
+                while (now := time.monotonic()) < until and not self._stopping():
+                    next_s = max(0.0, min([until, *self._due.values()]) - now)
+                    found = {key.fd for key, _ in selector.select(next_s)}
+                    if ready in found:  # its end, too, is seen here before its death is
+                        return os.read(ready, 1) == b"1"
+                    if self._wake_read in found:
+                        os.read(self._wake_read, 4096)
+                    self._tend()
+            return self._stopping()
+        finally:
+            os.close(ready)
+
+    def _start(self, child: Child) -> int:
+        """Fork it; what can be read once it serves, or ends."""
         ready_read, ready_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # A signal that comes before the child has forgotten our handlers would be lost in them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         pid = os.fork()
         if pid == 0:
             os.close(ready_read)
-            self._be(child, Life(self._life_read, ready_write))
+            self._be(child, Life(self._life_read, ready_write, self._drain_s + LINGER_S))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         os.close(ready_write)
         child.pid, child.started = pid, time.monotonic()
         log.info("started", process=child.name, pid=pid)
-        if not wait:
-            os.close(ready_read)
-            return True
-        until = time.monotonic() + READY_S
-        with selectors.DefaultSelector() as selector:
-            selector.register(ready_read, selectors.EVENT_READ)
-            selector.register(self._wake_read, selectors.EVENT_READ)
-            while time.monotonic() < until and not self._stopping():
-                for key, _ in selector.select(until - time.monotonic()):
-                    if key.fd == ready_read:
-                        said = os.read(ready_read, 1)
-                        os.close(ready_read)
-                        return said == b"1"
-                    os.read(self._wake_read, 4096)
-        os.close(ready_read)
-        return self._stopping()
+        return ready_read
 
     def _be(self, child: Child, life: Life) -> None:
         """In the child: forget the supervisor's own, run, and never return."""
@@ -151,6 +170,10 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)
             # Ctrl-C goes to the whole group of a terminal; only the supervisor acts on it, and drains in order.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+            for listener in self._listeners:
+                if listener is not child.listener:
+                    listener.close()
             os.close(self._life_write)
             os.close(self._wake_read)
             os.close(self._wake_write)
@@ -166,6 +189,8 @@ class Supervisor:
     def _drain(self) -> None:
         """Stop the stages from the last to the first; a second signal, or the end of patience, kills."""
         self._signals.clear()
+        for listener in self._listeners:
+            listener.close()
         for stage in sorted({child.stage for child in self._children}, reverse=True):
             members = [child for child in self._children if child.stage == stage]
             for child in members:

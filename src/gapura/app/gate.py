@@ -89,18 +89,23 @@ class GateProcess:
     async def run(self, stop: asyncio.Event, listener: socket.socket, life: Life) -> None:
         """Serve until `stop`; then begun requests end, and what was lent goes back."""
         server = loops.server(self.app, self._settings, frozenset(self._settings.allowed_hosts))
-        async with self.working(), asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve(sockets=[listener]))
-            life.ready()
-            await stop.wait()
-            server.should_exit = True
+        async with self.working(stop), asyncio.TaskGroup() as tasks:
+            if not stop.is_set():
+                tasks.create_task(server.serve(sockets=[listener]))
+                life.ready()
+                await stop.wait()
+                server.should_exit = True
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Everything but the listener, from the keeper's welcome on; at the end what was lent goes back."""
+    async def working(self, stop: asyncio.Event | None = None) -> AsyncIterator[None]:
+        """Everything but the listener, from the keeper's welcome on, or from `stop` on: a keeper that is gone welcomes
+        nobody.  At the end what was lent goes back."""
         async with asyncio.TaskGroup() as tasks:
             jobs = [tasks.create_task(job) for job in (self.link.run(self.state), self._beating(), self._syncing())]
-            await self._welcomed.wait()
+            waited = [asyncio.ensure_future(event.wait()) for event in (self._welcomed, stop) if event]
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for waiting in waited:
+                waiting.cancel()
             yield
             for back in self.purses.recall_all():
                 self.link.give_back(back)

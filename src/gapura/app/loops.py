@@ -42,8 +42,14 @@ def run(life: Life, main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
     async def process() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def orphaned() -> None:
+            loop.remove_reader(life.lifeline)
+            signal.setitimer(signal.ITIMER_REAL, life.patience_s)  # SIGALRM ends whoever hangs
+            stop.set()
+
         loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_reader(life.lifeline, stop.set)
+        loop.add_reader(life.lifeline, orphaned)
         try:
             await main(stop)
         finally:
