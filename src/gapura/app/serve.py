@@ -40,11 +40,11 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
         book = rulebook(settings, simulators)
         atlas = sources.load(settings.home)
-        children = [Child("keeper", _keeper(settings, home, simulators, atlas, keeper), keeper, stage=1, hup=True)]
+        children = [Child("keeper", _keeper(settings, home, simulators, atlas, keeper), stage=1, hup=True)]
         if vendors:
-            children.append(Child("sandbox", _sandbox(vendors), vendors))
+            children.append(Child("sandbox", _sandbox(vendors)))
         children += [
-            Child(f"gate {number}", _gate(settings, home, simulators, atlas, gates, number), gates, stage=2)
+            Child(f"gate {number}", _gate(settings, home, simulators, atlas, gates, number), stage=2)
             for number in range(settings.workers or cores())
         ]
 
@@ -146,7 +146,7 @@ def told(policy: Policy) -> str:
     """A policy in one line.
 
     >>> from gapura.atlas.packs import pack
-    >>> told(Policy(name="openai/api", pack=pack("openai/api")))[:42]
+    >>> told(Policy(name="openai/api", pack=pack("openai/api")))[:47]
     'openai/api: list of 2026-09-26, 208 territories'
     """
     pack = policy.pack
