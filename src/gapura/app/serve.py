@@ -40,11 +40,11 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
         book = rulebook(settings, simulators)
         atlas = sources.load(settings.home)
-        children = [Child("keeper", _keeper(settings, home, simulators, atlas, keeper), stage=1, hup=True)]
+        children = [Child("keeper", _keeper(settings, home, simulators, atlas, keeper), keeper, stage=1, hup=True)]
         if vendors:
-            children.append(Child("sandbox", _sandbox(vendors)))
+            children.append(Child("sandbox", _sandbox(vendors), vendors))
         children += [
-            Child(f"gate {number}", _gate(settings, home, simulators, atlas, gates, number), stage=2)
+            Child(f"gate {number}", _gate(settings, home, simulators, atlas, gates, number), gates, stage=2)
             for number in range(settings.workers or cores())
         ]
 
