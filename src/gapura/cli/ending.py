@@ -39,8 +39,10 @@ def known(error: Exception) -> Failed | None:
         case HomeTaken():
             return Failed(str(error), code="home_taken")
         case GapuraError():
-            exit_code = BY_STATUS.get(error.status, FAILED)
-            return Failed(error.message, exit_code=exit_code, code=error.code or "failed", field=error.param or "")
+            # It was raised here, on this machine: whatever its status is over HTTP, nobody was out of reach.
+            return Failed(error.message, code=error.code or "failed", field=error.param or "")
+        case OSError(strerror=str(why), filename=str(path)):
+            return Failed(f"{path}: {why}", code="system")
         case OSError():
             return Failed(str(error), code="system")
     return None
