@@ -60,7 +60,10 @@ def test_a_host_of_our_own_leads_to_the_vendor_and_a_strange_one_nobody_knows_wh
         ({"providers": {"qwen": {"provider": "x"}}}, "providers.qwen.provider: expected base_url and"),
         ({"providers": {"qwen": {"base_url": 3}}}, "providers.qwen.base_url: expected base_url and"),
         ({"providers": {"qwen": {"base_url": "ftp://x"}}}, "providers.qwen: base_url: expected http(s)://"),
-        ({"providers": {"qwen": {"processing_territory": "ZZ"}}}, "providers.qwen: no territory is called 'ZZ'"),
+        (
+            {"providers": {"qwen": {"processing_territory": "ZZ"}}},
+            "providers.qwen.processing_territory: no territory is called 'ZZ'",
+        ),
     ],
 )
 def test_mistakes(documents: dict[str, object], message: str) -> None:

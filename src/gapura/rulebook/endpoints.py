@@ -38,10 +38,13 @@ def _endpoint(name: str, raw: object, given_url: str) -> Endpoint:
             raise BadDocument(f"{path}.{field}", "expected base_url and processing_territory, each a string")
     try:
         url = given_url or base_url(str(fields.get("base_url", "")).rstrip("/") or catalogue.base_url(name), "base_url")
-        stated = fields.get("processing_territory", "")
-        place = territories.resolve(stated) if stated else _processing(name, url)
-    except (BadSetting, ValueError) as error:
+    except BadSetting as error:
         raise BadDocument(path, str(error)) from None
+    stated = fields.get("processing_territory", "")
+    try:
+        place = territories.resolve(stated) if stated else _processing(name, url)
+    except ValueError as error:
+        raise BadDocument(f"{path}.processing_territory", str(error)) from None
     return Endpoint(provider=name, base_url=url, processing_territory=place)
 
 
