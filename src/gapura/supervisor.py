@@ -23,6 +23,8 @@ from contextlib import suppress
 import msgspec
 import structlog
 
+from gapura.errors import GapuraError
+
 log = structlog.get_logger()
 
 # Between two starts of a child that keeps dying; one that lived for STEADY_S begins again with the first.
@@ -179,6 +181,8 @@ class Supervisor:
             os.close(self._wake_write)
             child.main(life)
             status = 0
+        except GapuraError as error:  # a disk without room, a store that cannot be opened: a person can act on it
+            log.error("failed", process=child.name, error=error.message)  # noqa: TRY400 - where in our code, helps nobody
         except BaseException:  # a child that fails says why, whatever it was
             log.exception("failed", process=child.name)
         finally:

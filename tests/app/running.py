@@ -117,39 +117,50 @@ def run(folder: Path, env: Mapping[str, str], *args: str) -> Ended:
 
 
 class Gateway:
-    """A running `gapura serve`.  Its standard error goes to `serve.err` in the folder."""
+    """`gapura serve`.  Its standard output is read, or goes to a `terminal`; its standard error is in `serve.err`."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str], *flags: str) -> None:
+    process: subprocess.Popen[str]
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self.folder, self.env = folder, env
         self.home = folder / env.get("GAPURA_HOME", "gapura-data")
+
+    def start(self, *flags: str, terminal: int | None = None) -> Self:
+        """Until it serves.  What ended may be started again."""
         self.banner: list[str] = []
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        with (folder / "serve.err").open("ab") as err:
+        with (self.folder / "serve.err").open("ab") as err:
             self.process = subprocess.Popen(
                 [*COMMAND, "serve", *flags],
-                cwd=folder,
-                env=env,
-                stdout=subprocess.PIPE,
+                cwd=self.folder,
+                env=self.env,
+                stdout=subprocess.PIPE if terminal is None else terminal,
                 stderr=err,
                 text=True,
                 start_new_session=True,
             )
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
+        if terminal is None:
+            try:
+                self.until("rules")
+            except BaseException:
+                self.kill()
+                raise
+        return self
 
     def __enter__(self) -> Self:
-        return self
+        return self if hasattr(self, "process") else self.start()
 
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def until(self, label: str) -> str:
-        """Read the banner up to the line that begins with this label; what stands behind it."""
-        while not (self.banner and self.banner[-1].startswith(label)):
+    def until(self, label: str) -> None:
+        """Read the banner up to a line that begins with this label."""
+        while not any(line.startswith(label) for line in self.banner):
             line = self._lines.get(timeout=PATIENCE_S)
             assert line, f"it ended: {self.err}"
             self.banner.append(line)
-        return self.banner[-1].removeprefix(label).strip()
 
     def told(self, label: str) -> str:
         """The banner's first line with this label."""
@@ -217,9 +228,13 @@ class Gateway:
         (self.folder / "gapura.toml").write_text(document)
         os.kill(self.process.pid, signal.SIGHUP)
 
-    def stop(self, number: int = signal.SIGTERM, *, group: bool = False) -> int:
-        """Ask it to end, as a service manager does, or (`group`) as a terminal; its exit code."""
-        (os.killpg if group else os.kill)(self.process.pid, number)
+    def stop(self) -> int:
+        """Ask it to end, as a service manager does; its exit code."""
+        self.process.terminate()
+        return self.ended()
+
+    def ended(self) -> int:
+        """Its exit code, as soon as it has one."""
         code = self.process.wait(PATIENCE_S)
         self._reading.join(PATIENCE_S)
         return code
@@ -236,14 +251,13 @@ class Gateway:
         """All of its processes, at once."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(PATIENCE_S)
-        self._reading.join(PATIENCE_S)
+        self.ended()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                self._lines.put(line)
+        if self.process.stdout is not None:
+            with self.process.stdout as lines:
+                for line in lines:
+                    self._lines.put(line)
         self._lines.put("")
 
 
@@ -255,14 +269,13 @@ def runtime_folder() -> Iterator[str]:
 
 
 @contextmanager
-def serving(folder: Path, document: str = "", *flags: str, **settings: str) -> Iterator[Gateway]:
-    """A sandboxed gateway with KEY, TOKEN and this gapura.toml, ready; at the end it has drained and left nothing."""
+def serving(folder: Path, document: str = "", **settings: str) -> Iterator[Gateway]:
+    """A sandboxed gateway with KEY, TOKEN and this gapura.toml; at the end it has drained and left nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "gapura.toml").write_text(document)
     with runtime_folder() as runtime:
         env = environment(folder, runtime, GAPURA_BOOTSTRAP_KEY=KEY, GAPURA_ADMIN_TOKEN=TOKEN, **settings)
-        with Gateway(folder, env, *flags) as gateway:
-            gateway.until("rules")
+        with Gateway(folder, env) as gateway:
             yield gateway
             assert gateway.stop() == 0
             assert gateway.gone()

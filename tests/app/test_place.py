@@ -185,8 +185,6 @@ def test_an_accounts_state_reaches_all_gates(proxied: Gateway) -> None:
         return all((one.status, one.headers.get("gapura-decision", "")[:5]) == (status, effect) for one in answers)
 
     until(lambda: everywhere(200, "allow"))
-    early = run(proxied.folder, proxied.env, "account", "suspend", "acme", "--reason", "x", "--confirm", "acme")
-    assert early.code == 1 and "warn" in early.err  # who is shut out has been told before
     proxied.cli("account", "warn", "acme", "--reason", "uses it from China")
     until(lambda: everywhere(200, "warn;"))
     proxied.cli("account", "suspend", "acme")  # a rehearsal
