@@ -92,7 +92,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_s: Annotated[Seconds, Meta(description="Seconds that an idle connection is kept.")] = 75.0
     drain_s: Annotated[Seconds, Meta(description="Seconds that begun requests get when the gateway stops.")] = 30.0
     journal_fsync_ms: Annotated[
-        int, Meta(ge=0, le=10_000, description="Longest time that an entry waits for the disk; 0: each one at once.")
+        int, Meta(ge=0, le=10_000, description="Time between two syncs of a journal; 0: as fast as the disk allows.")
     ] = 100
     journal_segment_bytes: Annotated[
         int, Meta(ge=64 * 1024, le=1024 * MIB, description="Size of a journal file, allocated beforehand.")

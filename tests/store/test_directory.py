@@ -1,5 +1,7 @@
 import hashlib
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -132,6 +134,17 @@ def test_it_is_ours_alone_tells_no_contacts_and_leaves_no_draft(path: Path) -> N
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert b"a@b.test" not in path.read_bytes()
     assert [file.name for file in path.parent.iterdir()] == ["1.dir"]
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path: Path) -> None:
+    """Of a million keys a draft has 150 MB: they must not pile up where a keeper dies again and again."""
+    program = "import os, sys; from pathlib import Path; from gapura.store import directory as d; "
+    program += "d._write = lambda *_: os._exit(9); d.write(Path(sys.argv[1]), [], [])"
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / "0.dir")], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    write(tmp_path / "0.dir", [], [])
+    assert [file.name for file in tmp_path.iterdir()] == ["0.dir"]
 
 
 def test_an_empty_one_finds_nobody(tmp_path: Path) -> None:

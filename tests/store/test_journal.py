@@ -367,3 +367,11 @@ def test_a_position_is_where_reading_goes_on(written: Journal) -> None:
     later = Tail(written.folder, tail.position)
     assert [frame.entry for frame in [*first, *later.read()]] == ENTRIES
     assert Position() < tail.position < later.position
+
+
+def test_what_died_before_it_had_a_name_is_swept(written: Journal, tmp_path: Path) -> None:
+    nameless = tmp_path / ".inc_0"
+    nameless.mkdir()
+    (nameless / "lock").write_text("boot")
+    journal.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [written.folder]

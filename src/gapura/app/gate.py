@@ -38,6 +38,8 @@ from gapura.terms.rulebook import Rulebook
 log = structlog.get_logger()
 
 BEAT_S = 1.0
+# Whether there is something to sync is asked no more often than that: an idle gate must not be busy asking.
+LEAST_PAUSE_S = 0.001
 
 
 class GateProcess:
@@ -135,7 +137,7 @@ class GateProcess:
 
     async def _syncing(self) -> None:
         """Bring the journal to the disk's platter, `journal_fsync_ms` after the last time."""
-        pause = self._settings.journal_fsync_ms / 1000
+        pause = max(self._settings.journal_fsync_ms / 1000, LEAST_PAUSE_S)
         written = -1
         while True:
             if self.journal.sequence != written:

@@ -7,7 +7,7 @@ import msgspec
 
 from gapura.clock import Clock
 from gapura.settings import PROVIDER_VARIABLES, Settings
-from gapura.store import accounts, keys, principals, secrets
+from gapura.store import accounts, journal, keys, principals, secrets
 from gapura.store.audit import Change
 from gapura.store.base import Connection, StoreFailed, mark, marked
 from gapura.store.secrets import Secret
@@ -41,6 +41,7 @@ def prepare(settings: Settings, *, sandbox: bool, clock: Clock) -> Home:
     secret = secrets.load(settings.home, settings.secret)
     (settings.home / "directory").mkdir(mode=0o700, exist_ok=True)
     (settings.home / "journal").mkdir(mode=0o700, exist_ok=True)
+    journal.sweep(settings.home / "journal")
     store = Store.open(settings.database_path, secret=secret, clock=clock)
     try:
         had = tuple(store.read(lambda db: marked(db, "providers")).split())

@@ -60,10 +60,11 @@ class Parts(NamedTuple):
 def write(path: Path, keys: Iterable[tuple[bytes, Key]], accounts: Iterable[Account]) -> None:
     """Writes the file beside its place and moves it there once it is on disk (0600, whole or not at all).
 
-    Contacts are left out: no gate needs them.  Raises ValueError for a digest that comes twice or a key without its
+    Contacts are left out: no gate needs them.  One process writes a directory, so a draft that a dead one left is
+    taken over.  Raises ValueError for a digest that comes twice or a key without its
     account, StoreFailed where the disk does not take it.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}")
     try:
         with os.fdopen(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             _write(file, keys, accounts)

@@ -14,6 +14,7 @@ that dies loses nothing, a power cut at most what came after the last `sync`.
 import errno
 import fcntl
 import os
+import shutil
 import struct
 from collections import deque
 from contextlib import suppress
@@ -105,7 +106,7 @@ class Journal:
         if place.exists():
             raise FileExistsError(f"{place}: this incarnation has been there")
         # Whoever finds a folder whose lock is free takes its gate for dead: it gets its name once the lock is held.
-        # A process that dies in between leaves a hidden folder with nothing in it but the boot's id.
+        # A process that dies in between leaves a hidden folder with nothing in it but the boot's id (see `sweep`).
         hidden = folder / f".{incarnation}"
         hidden.mkdir(mode=0o700, parents=True)
         lock = os.open(hidden / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -319,6 +320,12 @@ def _frame(data: bytes, at: int) -> tuple[Frame, int] | None:
         return Frame(sequence, _DECODER.decode(data[at + HEADER : end])), end
     except msgspec.MsgspecError as error:
         raise Unreadable(f"entry {sequence}: {error}") from error
+
+
+def sweep(folder: Path) -> None:
+    """Removes what gates left that died before their journal had its name; only while none is alive."""
+    for hidden in folder.glob(".*"):
+        shutil.rmtree(hidden)
 
 
 def segment(folder: Path, number: int) -> Path:
