@@ -61,6 +61,10 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
 class Load:
     def __init__(self, port: int, tokens: list[str]) -> None:
         self.open = self.ended = self.broken = self.answered = 0
@@ -125,7 +129,7 @@ async def hour(gateway: Gateway, tokens: list[str], streams: int, minutes: float
     while (at := time.monotonic() - began) < minutes * 60:
         await asyncio.sleep(SAMPLE_S)
         sample = {"s": round(at), "mb": round(resident(pid) / MB, 1), "open": load.open, "ended": load.ended}
-        sample |= {"broken": load.broken, "plain": load.answered, "files": len(list(Path(f"/proc/{pid}/fd").iterdir()))}
+        sample |= {"broken": load.broken, "plain": load.answered, "files": open_files(pid)}
         samples.append(sample | {"lag_s": round(await asyncio.to_thread(lag, gateway), 3)})
         print(json.dumps(samples[-1]), file=sys.stderr, flush=True)
     for task in tasks:
