@@ -228,9 +228,10 @@ def test_a_begun_stream_ends_whole_when_the_gateway_is_stopped(folder: Path, num
         (0, b"\x07", "complete"),
         (0, os.urandom(3000) + b"\x07", "complete"),
         (0, b"\x20\x00\x00\x00" + os.urandom(7) + b"\x07", "complete"),
+        (0, b"\x08\x00\x00\x00" + os.urandom(21) + b"\x07", "complete"),
         (-3, b"", "failed"),  # as a power cut leaves it: nobody can know any more how the last one ended
     ],
-    ids=["whole", "a byte", "garbage", "a head", "cut short"],
+    ids=["whole", "a byte", "garbage", "a head", "a wrong sum", "cut short"],
 )
 def test_a_journal_with_a_torn_end(tmp_path: Path, kept: int, behind: bytes, last: str) -> None:
     with serving(tmp_path, GAPURA_SITE_TERRITORY="SG") as gateway:
