@@ -45,6 +45,11 @@ def test_a_document_is_checked(run: Any, tmp_path: Path) -> None:
     assert bad.exit_code == ending.NO and "did you mean qwen?" in bad.stdout
 
 
+def test_there_is_nothing_to_reload_without_a_gateway(run: Any) -> None:
+    done = run("policy", "reload")
+    assert done.exit_code == ending.FAILED and "no keeper runs" in done.stderr
+
+
 def test_a_document_in_force_that_cannot_be_meant_is_told(run: Any, tmp_path: Path) -> None:
     (tmp_path / "gapura.toml").write_text(ROUTE.replace("qwen/", "qwne/"))
     result = run("policy", "show")

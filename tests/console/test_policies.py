@@ -45,7 +45,10 @@ def test_a_bad_file_changes_nothing(home: Any) -> None:
     assert (refused.status, refused.error["field"]) == (422, "routes")
     del home.documents["broken"]
     home.documents["policies"] = []
-    assert home.ask("POST", "/policies/reload", b"").json["policies"] == []
+    shown = home.ask("POST", "/policies/reload", b"").json
+    assert shown["policies"] == []
+    last = home.ask("GET", "/audit").json["items"][-1]
+    assert (last["action"], last["subject"]) == ("rulebook.reload", shown["version"])
 
 
 def explained(home: Any, query: str) -> dict[str, str]:

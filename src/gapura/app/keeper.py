@@ -29,7 +29,8 @@ from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.problems import problems
 from gapura.settings import BadSetting, Settings
 from gapura.store import accounts, directory, keys
-from gapura.store.base import Connection, StoreFailed
+from gapura.store.audit import Change
+from gapura.store.base import Connection, StoreFailed, mark, marked
 from gapura.store.retention import shorten_addresses
 from gapura.store.sqlite import Store
 from gapura.supervisor import Life
@@ -57,6 +58,7 @@ class Keeper:
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._write_directory()
+        self._adopt("gapura serve")
         self.context = Context(
             store=self.store,
             settings=settings,
@@ -179,9 +181,17 @@ class Keeper:
         self.store.read(now)
         self._file_seq, self._changes = self._seq, 0
 
+    def _adopt(self, reason: str) -> None:
+        """Into the audit, if these rules were not the last that were in force."""
+        version = self.rules.book.version
+        if self.store.read(lambda db: marked(db, "rulebook")) != version:
+            by = Change(actor="system", action="rulebook.reload", subject=version, reason=reason)
+            self.store.change(by, lambda db: mark(db, "rulebook", version))
+
     def _hang_up(self) -> None:
         try:
             self.reload()
+            self._adopt("SIGHUP")
         except (BadDocument, BadSetting) as error:
             log.warning("rules not reloaded; the former ones stay in force", error=str(error))
 

@@ -12,7 +12,7 @@ from gapura.cli.output import Output, pairs, table
 from gapura.clock import text
 
 
-@click.group(short_help="Policies: show, check, explain a decision.")
+@click.group(short_help="Policies: show, check, reload, explain a decision.")
 def policy() -> None:
     """Where each provider may be used, and what is done about it."""
 
@@ -41,6 +41,17 @@ def check(api: Api, out: Output, file: Path) -> int:
     changed = "differs from what is in force" if found["changed"] else "is what is in force"
     out.say(found, lambda: f"sound; version {found['version']} {changed}" if found["sound"] else found["message"])
     return ending.OK if found["sound"] else ending.NO
+
+
+@policy.command()
+@speaks("policy.reload")
+def reload(api: Api, out: Output) -> None:
+    """Read gapura.toml again and put its policies and routes in force, in every gate.  What is not sound changes
+    nothing."""
+    found = api.post("/policies/reload", {})
+    for problem in found["problems"]:
+        out.warn(problem)
+    out.say(found, lambda: f"version {found['version']} is in force")
 
 
 @policy.command()

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gapura.console import places
-from gapura.console.operations import Call, Operation
+from gapura.console.operations import Call, Intent, Operation
 from gapura.console.places import Question
 from gapura.errors import NotFound
 from gapura.rulebook.documents import BadDocument
@@ -89,7 +89,8 @@ async def check(call: Call, body: bytes) -> Checked:
 
 async def reload(call: Call) -> Shown:
     """Reads gapura.toml again and puts it in force; every gate has it within a second.  A bad one changes nothing."""
-    call.context.reload()
+    version = call.context.reload().book.version
+    await call.change(Intent("rulebook.reload", version), lambda _: version, str)
     return await show(call)
 
 
