@@ -3,6 +3,9 @@
 import asyncio
 import hmac
 import json
+import socket
+import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +16,7 @@ from gapura.atlas import sources
 from gapura.atlas.proxies import Trust
 from gapura.clock import TurnableClock
 from gapura.gate import edge
+from gapura.gate.head import Limits
 from gapura.gate.http import App
 from gapura.gate.metrics import Metrics
 from gapura.gate.purses import Purses
@@ -37,13 +41,15 @@ Script = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable
 
 
 class Vendor:
-    """A server that plays one script after the other, the last one for ever; `asked` counts requests."""
+    """A server that plays one script after the other, the last one for ever; `asked` counts requests, `connected`
+    connections.  `url` overrides where the gate looks for it."""
 
-    def __init__(self, *scripts: Script) -> None:
-        self.scripts, self.asked, self.hung_up = list(scripts), 0, asyncio.Event()
-        self.url = ""
+    def __init__(self, *scripts: Script, url: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self.scripts, self.asked, self.connected, self.hung_up = list(scripts), 0, 0, asyncio.Event()
+        self.url, self.tls = url, tls
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connected += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = next(
@@ -90,6 +96,38 @@ def streams(*pieces: bytes, end: str = "whole") -> Script:
             writer.close()
         else:
             await reader.readexactly(1)
+
+    return script
+
+
+def raw(*pieces: bytes, end: str = "close") -> Script:
+    """Whatever bytes.  `end`: close, reset or silence (until we hang up)."""
+
+    async def script(_: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        if end == "reset":
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+        elif end == "close":
+            writer.close()
+        else:
+            await reader.readexactly(1)
+
+    return script
+
+
+def trickles(first: bytes, piece: bytes) -> Script:
+    """`first`, and then one piece after the other until we hang up."""
+
+    async def script(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        while True:
+            await writer.drain()
+            await asyncio.sleep(0.005)
+            writer.write(piece)
 
     return script
 
@@ -220,21 +258,30 @@ def loop() -> Iterator[asyncio.Runner]:
 
 @asynccontextmanager
 async def bench(
-    vendors: dict[str, Vendor], *, clock: TurnableClock | None = None, **of_route: Any
+    vendors: dict[str, Vendor],
+    *,
+    clock: TurnableClock | None = None,
+    limits: Limits | None = None,
+    transport: Transport | None = None,
+    models: dict[str, str] | None = None,
+    **of_route: Any,
 ) -> AsyncIterator[Bench]:
-    """A gate on a real socket whose model `m` is served by these providers, in their order."""
+    """A gate on a real socket whose model `m` is served by these providers, in their order, as `m` or as `models`
+    has it."""
     clock = clock or TurnableClock(START)
     servers = []
     for vendor in vendors.values():
-        server = await asyncio.start_server(vendor.serve, "127.0.0.1", 0)
-        vendor.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        server = await asyncio.start_server(vendor.serve, "127.0.0.1", 0, ssl=vendor.tls)
+        port = server.sockets[0].getsockname()[1]
+        vendor.url = vendor.url.format(port=port) or f"http://127.0.0.1:{port}/v1"
         servers.append(server)
     places = {"openai": "US", "qwen": "CN", "ernie": "CN", "glm": "CN"}
     endpoints = tuple(
         Endpoint(provider=name, base_url=vendor.url, processing_territory=places[name])
         for name, vendor in vendors.items()
     )
-    route = Route(model="m", targets=tuple(Target(name, "m") for name in vendors), **of_route)
+    names = models or {}
+    route = Route(model="m", targets=tuple(Target(name, names.get(name, "m")) for name in vendors), **of_route)
     journal, directory = Pages(), Directory()
     directory.know(KEY, Caller(Key("key_1", "acc_1", "sk-gp-t"), Account("acc_1", "acme", "org")))
 
@@ -248,14 +295,14 @@ async def bench(
         places=Places(sources.load(), Trust(), "SG"),
         purses=Purses(no_keeper, clock),
         journal=journal,
-        transport=Transport(),
+        transport=transport or Transport(),
         health=Health(),
         ways={name: Way(upstream(vendor.url), PROVIDERS[name].headers("vk")) for name, vendor in vendors.items()},
         rules=Rules(Rulebook(version="v1", endpoints=endpoints, routes={"m": route})),
         directory=directory,
         freshness=Fresh(),
     )
-    front = edge.server(App(gate, Metrics()), drain_s=1)
+    front = edge.server(App(gate, Metrics(gate.tally)), limits=limits, drain_s=1)
     listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     sock = listener.sockets[0]._sock.dup()  # type: ignore[attr-defined]  # uvicorn wants a socket of its own
     listener.close()

@@ -197,3 +197,14 @@ def test_contract_losses_skip_a_target_and_are_named_where_none_is_left() -> Non
             assert vendors["glm"].asked == 0
 
     asyncio.run(story())
+
+
+def test_attempts_and_tokens_are_counted_by_provider() -> None:
+    async def story() -> None:
+        vendors = {"qwen": Vendor(says({"error": {"message": "no"}}, 500)), "glm": Vendor(says(WHOLE))}
+        async with bench(vendors) as it:
+            await it.ask(ASK)
+            assert it.gate.tally.attempts == {("qwen", "failed"): 1, ("glm", "complete"): 1}
+            assert it.gate.tally.tokens == {("glm", "input"): 5, ("glm", "output"): 3}
+
+    asyncio.run(story())

@@ -80,11 +80,12 @@ class GateProcess:
         self._directory: Directory | None = None
         self._welcomed = asyncio.Event()
         metrics = self._metrics = Metrics(
+            self.gate.tally,
             {
                 "gapura_open_requests": lambda: len(self.gate.running),
                 "gapura_journal_room": lambda: float(self.journal.room),
                 "gapura_keeper_connected": lambda: float(self.link.connected),
-            }
+            },
         )
         self.app = App(self.gate, metrics)
 

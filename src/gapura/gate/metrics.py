@@ -1,43 +1,41 @@
-"""A gate's counters: plain numbers in a dictionary, text only when somebody asks.
+"""A gate's counters: plain numbers in dictionaries, named only when somebody asks."""
 
->>> metrics = Metrics()
->>> metrics.add("gapura_upstream_failures_total", 1, provider="qwen")
->>> metrics.samples()
-{'gapura_upstream_failures_total{provider="qwen"}': 1}
-"""
-
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from gapura.request.accept import Exchange
+from gapura.request.settle import Tally
 
 
 class Metrics:
-    """Names are `name{label="value"}`, ready for Prometheus' text format; `gauges` are read when asked for."""
+    """`tally` counts what providers gave; `gauges` are read when asked for."""
 
-    def __init__(self, gauges: Mapping[str, Callable[[], float]] | None = None) -> None:
-        self._counts: dict[str, float] = {}
-        self._gauges = gauges or {}
-        self._served: dict[tuple[str, int, str], int] = {}
-
-    def add(self, name: str, amount: float, **labels: str) -> None:
-        series = sample(name, labels)
-        self._counts[series] = self._counts.get(series, 0) + amount
+    def __init__(self, tally: Tally, gauges: Mapping[str, Callable[[], float]] | None = None) -> None:
+        self._tally, self._gauges = tally, gauges or {}
+        self._served: Counter[tuple[str, int, str]] = Counter()
 
     def served(self, path: str, exchange: Exchange) -> None:
         """One answered request: by path (one of ours; callers choose all others), status and effect."""
-        key = (path, exchange.status, exchange.effect)
-        self._served[key] = self._served.get(key, 0) + 1
+        self._served[path, exchange.status, exchange.effect] += 1
 
     def samples(self) -> dict[str, float]:
         """Everything, by series: what the keeper gets once a second."""
-        found = dict(self._counts)
+        found: dict[str, float] = {}
         for (path, status, effect), count in self._served.items():
             labels = {"path": path, "status": str(status)} | ({"effect": effect} if effect else {})
             found[sample("gapura_requests_total", labels)] = count
+        for (provider, outcome), count in self._tally.attempts.items():
+            found[sample("gapura_attempts_total", {"provider": provider, "outcome": outcome})] = count
+        for (provider, kind), count in self._tally.tokens.items():
+            found[sample("gapura_tokens_total", {"provider": provider, "kind": kind})] = count
         return found | {name: read() for name, read in self._gauges.items()}
 
 
 def sample(name: str, labels: Mapping[str, str]) -> str:
-    """A series' name.  Label values are ours or checked: providers, models of the rulebook, paths of the table."""
+    """A series' name.  Label values are ours or checked: providers, outcomes, paths of the table.
+
+    >>> sample("gapura_attempts_total", {"provider": "qwen", "outcome": "complete"})
+    'gapura_attempts_total{outcome="complete",provider="qwen"}'
+    """
     pairs = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
     return f"{name}{{{pairs}}}" if pairs else name

@@ -24,7 +24,7 @@ from gapura.request.locate import Places, locate
 from gapura.request.meter import Purses, meter
 from gapura.request.relay import Way, begin
 from gapura.request.route import Health, larger, may_follow, order, told
-from gapura.request.settle import Journal, Settling
+from gapura.request.settle import Journal, Settling, Tally
 from gapura.request.translate import Ask, TooMuchLost, refusal, translate
 from gapura.rulebook.compile import Rules
 from gapura.terms import ids
@@ -64,11 +64,12 @@ class Gate:
     freshness: Freshness
     rng: Random = field(default_factory=Random)
     running: dict[str, Settling] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
 
 async def serve(exchange: Exchange, gate: Gate) -> None:
     """POST /v1/chat/completions.  Says every failure itself; raises only when cancelled."""
-    settling = Settling(exchange.id, gate.journal, gate.clock, gate.running)
+    settling = Settling(exchange.id, gate.journal, gate.clock, gate.running, gate.tally)
     try:
         await _serve(exchange, gate, settling)
     except asyncio.CancelledError:

@@ -4,6 +4,7 @@
 and exactly one end before the last byte goes to the caller.  What the hold took and the answer did not cost goes back.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from gapura.terms.usage import Usage
 from gapura.terms.verdict import Decision
 from gapura.wire import tokens
 from gapura.wire.openai import ChatRequest
+
+NOTHING = Usage()
 
 
 class Journal(Protocol):
@@ -48,13 +51,44 @@ class Begun(Protocol):
     def relayed(self) -> int: ...
 
 
+class Tally:
+    """What each provider was asked and gave, counted for /metrics: attempts by (provider, outcome), where one that
+    another target followed is `failed`; tokens by (provider, kind)."""
+
+    def __init__(self) -> None:
+        self.attempts: Counter[tuple[str, str]] = Counter()
+        self.tokens: Counter[tuple[str, str]] = Counter()
+
+    def ended(self, provider: str, outcome: str, usage: Usage) -> None:
+        self.attempts[provider, outcome] += 1
+        if usage.total:
+            self.tokens[provider, "input"] += usage.input
+            self.tokens[provider, "output"] += usage.output
+
+
 class Settling:
     """One request's way into the record; `running` is the gate's table of what is upstream now."""
 
-    __slots__ = ("_begun", "_body", "_clock", "_context", "_held", "_id", "_journal", "_running", "attempts", "failure")
+    __slots__ = (
+        "_begun",
+        "_body",
+        "_clock",
+        "_context",
+        "_held",
+        "_id",
+        "_journal",
+        "_provider",
+        "_running",
+        "_tally",
+        "attempts",
+        "failure",
+    )
 
-    def __init__(self, request_id: str, journal: Journal, clock: Clock, running: dict[str, "Settling"]) -> None:
+    def __init__(
+        self, request_id: str, journal: Journal, clock: Clock, running: dict[str, "Settling"], tally: Tally
+    ) -> None:
         self._id, self._journal, self._clock, self._running = request_id, journal, clock, running
+        self._tally, self._provider = tally, ""
         self.attempts = 0
         self.failure: UpstreamFailed | None = None  # of the attempt before
         self._body = b""
@@ -112,6 +146,9 @@ class Settling:
                 context=self._context if self.attempts == 1 else None,
             )
         )
+        if failure is not None:
+            self._tally.ended(self._provider, "failed", NOTHING)
+        self._provider = target.provider
         self._running[self._id] = self
         crash.point("after-open")
 
@@ -154,6 +191,7 @@ class Settling:
         if self._running.pop(self._id, None) is not None:
             crash.point("before-end")
             self._journal.append(Ended(self._id, self._clock(), outcome, status, usage, error))
+            self._tally.ended(self._provider, outcome, usage)
             crash.point("after-end")
         self._give_back(usage.total)
 
