@@ -330,6 +330,48 @@ def test_closing_ends_what_is_under_way(run: Run) -> None:
     run(main())
 
 
+def test_who_leaves_while_we_connect_takes_no_place(run: Run) -> None:
+    async def main() -> None:
+        async def answer(reader: Reader, writer: Writer) -> None:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(OK)
+
+        async with serving(answer) as at:
+            transport = Transport(most_open=3)
+            for turns in range(8):
+                for _ in range(3):
+                    asking = asyncio.ensure_future(ask(transport, at))
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    asking.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await (await asking).body(MEGABYTE)
+            for _ in range(3):
+                assert await (await ask(transport, at)).body(MEGABYTE) == b"ok"
+            await asyncio.wait_for(transport.close(), PATIENT.idle_s)
+
+    run(main())
+
+
+def test_a_connection_that_is_gone_before_we_have_it() -> None:
+    """Its end has been told by then: who asked on it would wait for ever."""
+
+    async def create(factory: Callable[[], asyncio.Protocol], *_: Any, **__: Any) -> tuple[None, asyncio.Protocol]:
+        made = factory()
+        made.connection_made(asyncio.Transport())
+        made.connection_lost(None)
+        return None, made
+
+    async def main() -> None:
+        transport, loop = Transport(), asyncio.get_running_loop()
+        loop.create_connection = create  # type: ignore[method-assign,assignment]  # what no vendor does on demand
+        with pytest.raises(UpstreamFailed, match="at once"):
+            await ask(transport, upstream("http://127.0.0.1:9"))
+        await transport.close()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("value", [b"a\r\nx: y", b"a\nb", b"a\rb", b"a\0b"])
 def test_a_header_cannot_smuggle_another(value: bytes) -> None:
     with pytest.raises(ValueError, match="line break") as caught:

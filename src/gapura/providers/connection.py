@@ -49,9 +49,9 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, members: set["Connection"]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: "Callable[[Connection], None]") -> None:
         self._loop = loop
-        self._members = members  # of the pool: those with an open socket
+        self._on_lost = on_lost
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -142,7 +142,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass of it
-        self._members.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self.complete:  # nothing was asked: whatever this is, it must not become the next answer
@@ -182,7 +181,7 @@ class Connection(asyncio.Protocol):
         if self._lingering is not None:
             self._stop_lingering()
         self._wake()
-        self._members.discard(self)
+        self._on_lost(self)
 
     def pause_writing(self) -> None:
         self._writable = False

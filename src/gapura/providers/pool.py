@@ -45,7 +45,7 @@ class Pool:
         try:
             async with asyncio.timeout(connect_s):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._open), self._host, self._port, ssl=self._tls
+                    lambda: Connection(self._loop, self._open.discard), self._host, self._port, ssl=self._tls
                 )
         except TimeoutError:
             raise timed_out(f"could not be connected to within {connect_s:g} s") from None
@@ -55,6 +55,10 @@ class Pool:
             raise unreachable(_why(error)) from error
         finally:
             self._connecting -= 1
+        if not connection.keep:
+            raise unreachable("it closed the connection at once")
+        # Not before: of a call that is cancelled, uvloop tells the protocol its beginning and not its end.
+        self._open.add(connection)
         return connection
 
     def put(self, connection: Connection) -> None:
