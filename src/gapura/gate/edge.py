@@ -9,16 +9,19 @@ import asyncio
 import logging
 import socket
 import struct
+import urllib.parse
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import httptools
 import uvicorn
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gapura.clock import system_clock
 from gapura.errors import GapuraError, Unready
+from gapura.gate.cycle import Cycle
 from gapura.gate.head import Limits, check, check_size, malformed, refusal, too_large, too_many_headers
 from gapura.terms import ids
 from gapura.wire import openai
@@ -41,20 +44,25 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.timeout_keep_alive = cast(int, self.limits.keep_alive_s)  # uvicorn hands it to `call_later`
-        self._bare_app, self.app = self.app, self._shielded
+        self._asgi = {"version": self.asgi_version, "spec_version": "2.3"}
         self._extensions = {"gapura.connection": self}
         self._on_lost: Callable[[], None] | None = None
         self._lost = False
-        self._begun: RequestResponseCycle | None = None  # the one that is being answered; `cycle` is the last that came
+        self._begun: Cycle | None = None  # the one that is being answered; `cycle` is the last that came
         self._refused: GapuraError | None = None
         self._in_head = self._in_body = False
         self._chunk = self._came = self._content = 0
-        self._body_due = 0.0
+        self._body_due = self._idle_since = 0.0
+        self._patience: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
     # For the app --------------------------------------------------------------------------------------------------
+
+    async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """The whole answer to the request that is being answered; see `Cycle.answer`."""
+        if self._begun is not None:
+            await self._begun.answer(status, headers, body)
 
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Call it once if the caller hangs up before the answer is whole; at once if that has happened already."""
@@ -75,17 +83,19 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
         super().connection_made(transport)
-        self._idle()
+        self._idle_since = self.loop.time()
+        self._patience = self.loop.call_later(self.limits.keep_alive_s, self._out_of_patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._unset_keepalive_if_required()
+        if self._patience is not None:
+            self._patience.cancel()
         self._unwatch()
         if self._stalled is not None:
             self._stalled.cancel()
         if self._begun is not None and not self._begun.response_complete:
             self._begun.disconnected = True
-            self._begun.message_event.set()
+            self._begun.wake()
         super().connection_lost(exc)
         if self._on_lost is not None:
             self._on_lost()
@@ -93,7 +103,6 @@ class EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused is not None:
             return
-        self._unset_keepalive_if_required()
         self._chunk = len(data)
         try:
             self._feed(data)
@@ -113,8 +122,6 @@ class EdgeProtocol(HttpToolsProtocol):
             self._refuse(malformed("The body is nearly all framing."))
         elif self._in_head or self._in_body:
             self._watch()
-        elif not self._answering():  # the end of a body that was answered early, or an empty line
-            self._idle()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -138,20 +145,25 @@ class EdgeProtocol(HttpToolsProtocol):
             self._stalled.cancel()
             self._stalled = None
 
-    def timeout_keep_alive_handler(self) -> None:
-        self.transport.abort()  # a close would wait for a caller who does not read
+    def _out_of_patience(self) -> None:
+        # Lazy: one timer a connection, not one a request; it finds out when it fires how long nothing has been asked.
+        busy = self._in_head or self._in_body or self._answering()
+        left = self.limits.keep_alive_s - (0.0 if busy else self.loop.time() - self._idle_since)
+        if left > 0:
+            self._patience = self.loop.call_later(left, self._out_of_patience)
+        else:
+            self.transport.abort()  # a close would wait for a caller who does not read
 
     # For the parser -----------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
-        cast(dict[str, Any], self.scope)["extensions"] = self._extensions
+        self.url, self.headers = b"", []
         self._in_head = True
         self._content = 0
         self._came = -self._chunk  # where in this chunk it begins is not known: what is counted are the next ones
 
     def on_url(self, url: bytes) -> None:
-        super().on_url(url)
+        self.url += url
         if len(self.url) > self.limits.line_bytes:
             raise refusal(414, "uri_too_long", f"The request line exceeds {self.limits.line_bytes} bytes.")
 
@@ -160,20 +172,35 @@ class EdgeProtocol(HttpToolsProtocol):
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._check_head()
-        if self.parser.should_upgrade():
+        waits = self._check_head()
+        parser = self.parser
+        if parser.should_upgrade():
             return
         if self._reading is not None:
             self._unwatch()
-        super().on_headers_complete()
+        version, keep_alive = parser.get_http_version(), parser.should_keep_alive()
+        cycle = Cycle(self, self._scoped(version), keep_alive=keep_alive and version != "1.0", waits=waits)
         self._in_head, self._in_body = False, True
         self._body_due = 0.0
+        self.cycle, former = cycle, self.cycle
+        if former is None or former.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         self._content += len(body)
         if self._content > self.limits.body_bytes:
             raise too_large(self.limits)
-        super().on_body(body)
+        cycle = cast(Cycle, self.cycle)
+        if cycle.response_complete:
+            return
+        cycle.content = cycle.content + body if cycle.content else body
+        cycle.news = True
+        cycle.wake()
+        if len(cycle.content) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -181,7 +208,10 @@ class EdgeProtocol(HttpToolsProtocol):
         if self._reading is not None:
             self._unwatch()
         self._in_body = False
-        super().on_message_complete()
+        cycle = cast(Cycle, self.cycle)
+        if not cycle.response_complete:
+            cycle.more_body, cycle.news = False, True
+            cycle.wake()
         # uvicorn stops to read while much of a body, or a next request, waits for the app, and who does not read does
         # not notice a hang-up.  What one connection makes us hold is bounded by `pipelined`.
         self.flow.resume_reading()
@@ -190,36 +220,50 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._on_lost = None
-        super().on_response_complete()
+        self._idle_since = self.loop.time()
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             if self._stalled is None:
                 self._stalled = self.loop.call_later(self.limits.write_s, self.transport.abort)
-        elif self._refused is not None and not self._answering():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._refused is not None:
             self._dismiss(self._refused)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._begun = cycle
-        super()._start_asgi_task(cycle, app)
+        cycle.task = self.loop.create_task(self._run(cycle, app))
+        self.tasks.add(cycle.task)
 
-    async def _shielded(self, scope: Any, receive: Any, send: Any) -> None:
-        """The app, its bugs told in the caller's dialect."""
-        cycle = self._begun
+    async def _run(self, cycle: Cycle, app: Any) -> None:
+        """The app, its bugs told in the caller's dialect where nothing else was told yet."""
         try:
-            await self._bare_app(scope, receive, send)
+            await app(cycle.scope, cycle.receive, cycle.send)
         except (Exception, asyncio.CancelledError) as bug:
-            if cycle is None or cycle.response_started:
-                raise
             ended = isinstance(bug, asyncio.CancelledError)
             if not ended:
                 log.exception("a request ended in a bug")
+            if cycle.response_started:
+                self.transport.close()
+                return
             error = Unready("The gateway is shutting down.") if ended else GapuraError("The gateway failed.")
             reply, headers = self._said(error)
-            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-            await send({"type": "http.response.body", "body": reply.body})
+            cycle.keep_alive = False
+            await cycle.answer(reply.status, headers, reply.body)
+        else:
+            if not (cycle.response_complete or cycle.disconnected):
+                log.error("a request was left without the end of its answer")
+                self.transport.close()
+        finally:
+            cycle.on_response = _nothing
+            self.tasks.discard(cast("asyncio.Task[None]", cycle.task))
 
     # --------------------------------------------------------------------------------------------------------------
 
-    def _check_head(self) -> None:
+    def _check_head(self) -> bool:
+        """Whether the caller waits for "100 Continue"."""
         limits = self.limits
         if len(self.headers) > limits.header_count:
             raise too_many_headers(limits)
@@ -228,13 +272,31 @@ class EdgeProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= limits.pipelined:
             raise refusal(429, "too_many_pipelined", "Wait for answers before you send more requests.")
         method, version = self.parser.get_method(), self.parser.get_http_version()
-        self.expect_100_continue = check(self.headers, self.url, method, version, limits)
+        return check(self.headers, self.url, method, version, limits)
+
+    def _scoped(self, version: str) -> dict[str, Any]:
+        """ASGI's scope of the request whose head has come."""
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": self._asgi,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"),
+            "root_path": self.root_path,
+            "path": self.root_path + (urllib.parse.unquote(path) if "%" in path else path),
+            "raw_path": self.root_path.encode("ascii") + url.path,
+            "query_string": url.query or b"",
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "extensions": self._extensions,
+        }
 
     def _answering(self) -> bool:
         return self._begun is not None and not self._begun.response_complete
-
-    def _idle(self) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _watch(self) -> None:
         """See to it that what has begun to come goes on coming."""
@@ -261,7 +323,7 @@ class EdgeProtocol(HttpToolsProtocol):
         """Take no more from this connection; say why, but never in the middle of another answer."""
         self._refused = error
         self._unwatch()
-        cycle = self.cycle
+        cycle = cast(Cycle, self.cycle)
         if not self._in_body:
             if not self._answering():
                 self._dismiss(error)
@@ -273,17 +335,19 @@ class EdgeProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             cycle.disconnected = True
-            cycle.message_event.set()
+            cycle.wake()
             self._dismiss(error)
 
     def _dismiss(self, error: GapuraError | None) -> None:
         if self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
+        if self._patience is not None:
+            self._patience.cancel()
         if error is not None:
             reply, headers = self._said(error)
             lines = [b"%b: %b\r\n" % header for header in [*self.server_state.default_headers, *headers]]
-            self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, b"\r\n", reply.body]))
+            framing = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(reply.body)
+            self.transport.write(b"".join([STATUS_LINE[reply.status], *lines, framing, reply.body]))
         self.transport.write_eof()
         self.flow.resume_reading()
         self._reading = self.loop.call_later(LINGER_S, self.transport.abort)
@@ -291,9 +355,11 @@ class EdgeProtocol(HttpToolsProtocol):
     def _said(self, error: GapuraError) -> tuple[openai.Reply, list[tuple[bytes, bytes]]]:
         reply = openai.render(error)
         request_id = ids.new("req", system_clock()).encode()
-        length = b"%d" % len(reply.body)
-        more = [(b"content-length", length), (b"connection", b"close"), (b"gapura-request-id", request_id)]
-        return reply, [*reply.headers, *more]
+        return reply, [*reply.headers, (b"gapura-request-id", request_id)]
+
+
+def _nothing() -> None:
+    pass
 
 
 def server(

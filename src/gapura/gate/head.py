@@ -64,16 +64,21 @@ def check(headers: list[tuple[bytes, bytes]], target: bytes, method: bytes, vers
     # A proxy's request form (`GET http://…`, CONNECT) has no use here: a client never chooses a host.
     if not target.startswith(b"/") or method == b"CONNECT":
         raise malformed("The request target must be a path.")
-    looked_at = [header for header in headers if header[0] in _LOOKED_AT]
-    _check_host([value for name, value in looked_at if name == b"host"], limits.hosts, needed=version == "1.1")
-    waits = False
-    for name, value in looked_at:
-        if name == b"content-length" and int(value) > limits.body_bytes:
-            raise too_large(limits)
-        if name == b"transfer-encoding" and (value.strip().lower() != b"chunked" or version == "1.0"):
-            raise malformed("No transfer-encoding but chunked is understood.")
-        if name == b"expect":
+    hosts, waits = [], False
+    for name, value in headers:
+        if name not in _LOOKED_AT:
+            continue
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"content-length":
+            if int(value) > limits.body_bytes:
+                raise too_large(limits)
+        elif name == b"expect":
             waits = version == "1.1" and value.strip().lower() == b"100-continue"
+        elif value.strip().lower() != b"chunked" or version == "1.0":
+            raise malformed("No transfer-encoding but chunked is understood.")
+    if len(hosts) != 1 or limits.hosts:
+        _check_host(hosts, limits.hosts, needed=version == "1.1")
     return waits
 
 

@@ -2,7 +2,8 @@
 
 `Exchange` is the caller's side of a request for the stages: what they sent, what we say, and whether they are
 still there.  It speaks ASGI, and learns of a hang-up from the connection itself where the edge offers that
-(`scope["extensions"]["gapura.connection"]`), so that no task is needed to wait for one.
+(`scope["extensions"]["gapura.connection"]`), so that no task is needed to wait for one; there it also hands over
+whole answers, which go out at once.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ class Exchange:
     the stages add as they go."""
 
     __slots__ = (
+        "_connection",
         "_receive",
         "_send",
         "_task",
@@ -51,9 +53,9 @@ class Exchange:
         self.status, self.effect = 499, ""
         self._task = asyncio.current_task()
         self._receive, self._send = receive, send
-        connection = scope.get("extensions", {}).get("gapura.connection")
-        if connection is not None:
-            connection.on_lost(self.hang_up)
+        self._connection = scope.get("extensions", {}).get("gapura.connection")
+        if self._connection is not None:
+            self._connection.on_lost(self.hang_up)
 
     def decided(self, decision: Decision) -> None:
         """Name the decision in the answer; `gapura policy explain ID` tells the rest."""
@@ -93,6 +95,10 @@ class Exchange:
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """The whole answer at once."""
+        if self._connection is not None:
+            self.started, self.status = True, status
+            await self._connection.answer(status, headers + self.notes, body)
+            return
         length = (b"content-length", str(len(body)).encode())
         await self._start(status, [*headers, length])
         await self._send({"type": "http.response.body", "body": body})
