@@ -96,10 +96,57 @@ def test_an_error_later_is_raised_after_what_came_before_it(name: str) -> None:
     ],
 )
 def test_what_is_no_whole_stream_is_a_failure(name: str, wire: bytes, status: int) -> None:
-    if name == "openai" and b"[1, 2]" in wire:
-        wire += b"data: [DONE]\n\n"  # unmarked events are handed on unread, and the end is missed
     _, failed = read(name, [wire])
     assert failed.startswith(str(status))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("begun", [HELLO, HELLO + chunk({"content": " lagi"})])
+@pytest.mark.parametrize(
+    "broken", [b'data: {"id":"s-1","choi\n\n', b"data: Sorry.\n\n", b'data: "a"\n\n', b"data: [7]\n\n"]
+)
+def test_an_event_that_breaks_off_is_never_handed_on(name: str, begun: bytes, broken: bytes) -> None:
+    out, failed = read(name, [begun, broken, END])
+    assert failed == "502 upstream_failed"
+    assert len(out.split(b"\n\n")) == len(begun.split(b"\n\n")) and b"Sorry" not in out
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("delta", [{"role": "assistant"}, {"role": "assistant", "content": ""}, {"content": None}])
+def test_who_speaks_is_no_token(name: str, delta: dict[str, Any]) -> None:
+    reader = PROVIDERS[name].reader("m", include_usage=False)
+    reader.feed(b": wait\n\n" + chunk(delta))
+    assert not reader.begun
+    reader.feed(chunk({"content": "Halo"}))
+    assert reader.begun
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("told", [{"usage": None}, {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}])
+def test_a_failure_that_comes_with_a_token_is_there_at_once(name: str, told: dict[str, Any]) -> None:
+    reader = PROVIDERS[name].reader("m", include_usage=False)
+    assert reader.feed(HELLO) and reader.feed(chunk({"content": "lagi"}, **told) + ERROR)
+    assert reader.failure is not None and reader.failure.status == 429
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stream_of_several_choices_is_whole_when_all_have_ended(name: str) -> None:
+    def of(index: int, reason: str | None) -> bytes:
+        return chunk({}, choices=[{"index": index, "delta": {"content": "Halo"}, "finish_reason": reason}])
+
+    for pieces, whole in (
+        ([of(0, None), of(1, None), of(0, "stop")], False),
+        ([of(0, "stop")], False),
+        ([of(0, None), of(1, "stop"), of(0, "length")], True),
+    ):
+        reader = PROVIDERS[name].reader("m", include_usage=False, choices=2)
+        for piece in pieces:
+            reader.feed(piece)
+        if whole:
+            assert reader.close().endswith(b"data: [DONE]\n\n")
+        else:
+            with pytest.raises(UpstreamFailed):
+                reader.close()
 
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"openai"}))

@@ -2,9 +2,10 @@
 say that something stands in them which the gateway must know."""
 
 import re
+from typing import Any
 
 from gapura.errors import UpstreamFailed
-from gapura.providers.answers import usage_of
+from gapura.providers.answers import listed, usage_of
 from gapura.providers.streams import DONE, EMPTY, Fault, Stream
 from gapura.wire.sse import events
 from gapura.wire.tokens import estimate
@@ -12,7 +13,6 @@ from gapura.wire.tokens import estimate
 # A quotation mark inside a text is always escaped, so none of these can stand in an answer's text.  Plain substrings
 # are looked for first: they cost a tenth of an expression.
 USAGE = re.compile(rb'"usage"\s*:\s*\{')
-DELTA = re.compile(rb'"delta"\s*:\s*\{\s*"')
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"')
 TEXTS = {
     b'"%s"' % name: re.compile(rb'"%s"\s*:\s*"([^"]*)' % name)
@@ -39,6 +39,15 @@ def whole(blocks: list[bytes]) -> bool:
     return all(block.endswith(b"}") and block.startswith(OBJECT) and b"\n" not in block for block in blocks)
 
 
+def token(said: dict[Any, Any]) -> bool:
+    """Whether a chunk says more than who speaks."""
+    choices = [choice for choice in listed(said, "choices") if isinstance(choice, dict)]
+    deltas = [delta for choice in choices if isinstance(delta := choice.get("delta"), dict)]
+    return any(choice.get("finish_reason") for choice in choices) or any(
+        value for delta in deltas for name, value in delta.items() if name != "role"
+    )
+
+
 class PassThrough(Stream):
     """The usage chunk is always there, and withheld from a caller who did not ask for it."""
 
@@ -57,6 +66,7 @@ class PassThrough(Stream):
                 if self.done:
                     break
         else:
+            self.begun = self.begun or any(token(self._read(event)) for event in events(blocks))
             out.append(joined)
             self._note(joined)
 
@@ -71,6 +81,7 @@ class PassThrough(Stream):
             if not event.data.strip():
                 continue  # a keep-alive
             said = self._read(event)
+            self.begun = self.begun or token(said)
             self.usage = usage_of(said.get("usage")) or self.usage
             if said.get("usage") and said.get("choices") == [] and not self._include_usage:
                 return
@@ -78,7 +89,6 @@ class PassThrough(Stream):
         self._note(block)
 
     def _note(self, handed: bytes) -> None:
-        self.begun = self.begun or DELTA.search(handed) is not None
         self._finished += len(FINISH.findall(handed))
         text = b"".join(found for name, pattern in TEXTS.items() if name in handed for found in pattern.findall(handed))
         self.relayed += estimate(text.decode("utf-8", "replace"))

@@ -159,8 +159,8 @@ class Transport:
         """Send a request and wait for the head of its answer, whatever its status.
 
         Raises UpstreamFailed: 502 `upstream_unreachable`, `upstream_untrusted` or `upstream_failed`, 503
-        `upstream_saturated`, 504 `upstream_timeout`; ValueError when a header of ours holds a line break.  A connection that served
-        before and is found closed, without one byte of an answer, is replaced once by a fresh one.
+        `upstream_saturated`, 504 `upstream_timeout`; ValueError when a header of ours holds a line break.  A connection
+        that served before and is found closed, without one byte of an answer, is replaced once by a fresh one.
         """
         head = self._head(to, method, path, headers, body)
         pool = self._pools.get((to.scheme, to.host, to.port)) or self._pool(to)
