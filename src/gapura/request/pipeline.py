@@ -5,7 +5,6 @@ once.  What a request may touch is the `Gate` that it is given.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -23,7 +22,7 @@ from gapura.request.identify import Directory, identify, scoped
 from gapura.request.locate import Places, locate
 from gapura.request.meter import Purses, meter
 from gapura.request.relay import Way, begin
-from gapura.request.route import Health, larger, may_follow, order, told
+from gapura.request.route import Health, may_follow, next_after, order, told
 from gapura.request.settle import Journal, Settling, Tally
 from gapura.request.translate import Ask, TooMuchLost, refusal, translate
 from gapura.rulebook.compile import Rules
@@ -32,9 +31,6 @@ from gapura.terms.caller import Caller
 from gapura.terms.rulebook import Route, Target
 
 log = structlog.get_logger()
-
-# What one model refuses with this code may fit another one that takes more.
-TOO_LONG = "context_length_exceeded"
 
 
 class Freshness(Protocol):
@@ -116,9 +112,8 @@ async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, 
     failure: UpstreamFailed | None = None
     failed: Target | None = None
     lost: list[TooMuchLost] = []
-    waiting = deque(targets)
-    while waiting:
-        target = waiting.popleft()
+    while targets:
+        target, *targets = targets
         if failed is not None and not may_follow(ask.route, failed, target, gate.rules.book):
             continue
         try:
@@ -129,8 +124,7 @@ async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, 
             if exchange.started:
                 raise
             failure, failed = told(failure, error), target
-            if not error.advance:
-                waiting = deque(larger(waiting, target) if error.code == TOO_LONG else ())
+            targets = next_after(error, target, targets)
     raise failure or refusal(lost)
 
 

@@ -16,6 +16,7 @@ from gapura.errors import UpstreamFailed
 from gapura.providers.catalogue import model
 from gapura.terms.rulebook import Route, Rulebook, Target
 
+TOO_LONG = "context_length_exceeded"
 FAILURES = 5
 SHORTEST, LONGEST = 1 * SECOND, 60 * SECOND
 
@@ -179,10 +180,13 @@ def order(
     return list(chain.from_iterable(_drawn(tier, health, at, rng, near) for tier in tiers))
 
 
-def larger(targets: Sequence[Target], than: Target) -> list[Target]:
-    """Those whose model is known to take a longer context: a request that was too long for one may fit them."""
-    least = model(than.provider, than.model).context
-    return [one for one in targets if least and model(one.provider, one.model).context > least]
+def next_after(error: UpstreamFailed, failed: Target, waiting: Sequence[Target]) -> Sequence[Target]:
+    """Who may still be tried after this failure.  What was too long for one model may fit those that are known to
+    take more; what one refuses for another reason of the request's own, all would."""
+    if error.advance:
+        return waiting
+    least = model(failed.provider, failed.model).context if error.code == TOO_LONG else 0
+    return [one for one in waiting if least and model(one.provider, one.model).context > least]
 
 
 def may_follow(route: Route, failed: Target, candidate: Target, book: Rulebook) -> bool:
