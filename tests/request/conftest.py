@@ -42,14 +42,25 @@ Script = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable
 
 class Vendor:
     """A server that plays one script after the other, the last one for ever; `asked` counts requests, `connected`
-    connections.  `url` overrides where the gate looks for it."""
+    connections.  `url` overrides where the gate looks for it; a `greeting` is all that it says."""
 
-    def __init__(self, *scripts: Script, url: str = "", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *scripts: Script, url: str = "", tls: ssl.SSLContext | None = None, greeting: bytes = b""
+    ) -> None:
         self.scripts, self.asked, self.connected, self.hung_up = list(scripts), 0, 0, asyncio.Event()
-        self.url, self.tls = url, tls
+        self.url, self.tls, self.greeting, self._called = url, tls, greeting, asyncio.Event()
+
+    async def until_asked(self, times: int) -> None:
+        while self.asked < times:
+            self._called.clear()
+            await self._called.wait()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connected += 1
+        if self.greeting:
+            writer.write(self.greeting)
+            writer.close()
+            return
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = next(
@@ -58,6 +69,7 @@ class Vendor:
                 body = await reader.readexactly(length)
                 script = self.scripts[min(self.asked, len(self.scripts) - 1)]
                 self.asked += 1
+                self._called.set()
                 await script(body, reader, writer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
@@ -82,12 +94,16 @@ def says(body: Any, status: int = 200, **headers: str) -> Script:
     return script
 
 
-def streams(*pieces: bytes, end: str = "whole") -> Script:
-    """A chunked stream.  `end`: whole, cut (the socket closes inside the answer) or silence (until we hang up)."""
+def streams(*pieces: bytes | asyncio.Event, end: str = "whole") -> Script:
+    """A chunked stream; where an event stands among the pieces, it is waited for.  `end`: whole, cut (the socket closes
+    inside the answer) or silence (until we hang up)."""
 
     async def script(_: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head(kind="text/event-stream", transfer_encoding="chunked"))
         for piece in pieces:
+            if isinstance(piece, asyncio.Event):
+                await piece.wait()
+                continue
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             await writer.drain()
         if end == "whole":
@@ -264,10 +280,11 @@ async def bench(
     limits: Limits | None = None,
     transport: Transport | None = None,
     models: dict[str, str] | None = None,
+    apart: bool = False,
     **of_route: Any,
 ) -> AsyncIterator[Bench]:
     """A gate on a real socket whose model `m` is served by these providers, in their order, as `m` or as `models`
-    has it."""
+    has it; `apart`, each provider also has a model of its own name, which it alone serves."""
     clock = clock or TurnableClock(START)
     servers = []
     for vendor in vendors.values():
@@ -282,6 +299,8 @@ async def bench(
     )
     names = models or {}
     route = Route(model="m", targets=tuple(Target(name, names.get(name, "m")) for name in vendors), **of_route)
+    alone = {one.provider: Route(model=one.provider, targets=(one,), **of_route) for one in route.targets}
+    routes = {"m": route} | (alone if apart else {})
     journal, directory = Pages(), Directory()
     directory.know(KEY, Caller(Key("key_1", "acc_1", "sk-gp-t"), Account("acc_1", "acme", "org")))
 
@@ -298,7 +317,7 @@ async def bench(
         transport=transport or Transport(),
         health=Health(),
         ways={name: Way(upstream(vendor.url), PROVIDERS[name].headers("vk")) for name, vendor in vendors.items()},
-        rules=Rules(Rulebook(version="v1", endpoints=endpoints, routes={"m": route})),
+        rules=Rules(Rulebook(version="v1", endpoints=endpoints, routes=routes)),
         directory=directory,
         freshness=Fresh(),
     )
