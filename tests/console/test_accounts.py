@@ -1,5 +1,7 @@
 from typing import Any
 
+from gapura.store import ledger, records
+
 CSV = """external_id,organisation,name,contact_billing,budget
 acme,org-a,Acme,ap@acme.example,5000
 globex,org-b,环球贸易,,
@@ -90,6 +92,23 @@ def test_the_ledger_follows_the_budget(home: Any) -> None:
     home.ask("PATCH", f"{path}/limits", {"budget": -1})
     assert home.ask("GET", f"{path}/tokens").json["granted"] == 0
     assert home.published[-1][1][made["id"]].requests_per_minute == 3
+
+
+def test_what_a_power_cut_set_aside_is_released_by_hand(home: Any) -> None:
+    made = account(home, budget=5000)
+    path = f"/accounts/{made['id']}/tokens"
+
+    def power_cut(db: Any) -> None:
+        records.begin(db, "inc_1", "boot", 1)
+        ledger.lend(db, "inc_1", made["id"], lambda left: 700, ref="lend:1", at=1)
+        ledger.close(db, "inc_1", forfeit=True, at=2)
+
+    home.store.write(power_cut).result()
+    assert home.ask("GET", path).json["unreconciled"] == 700
+    assert home.ask("POST", f"{path}/reconcile", {"amount": 500}).error["field"] == "reason"
+    done = home.ask("POST", f"{path}/reconcile", {"amount": 500, "reason": "the vendor's bill"}).json
+    assert (done["unreconciled"], done["left"]) == (200, 4800)
+    assert home.ask("GET", "/audit").json["items"][-1]["action"] == "account.reconcile"
 
 
 def test_a_repetition_is_answered_and_not_done(home: Any) -> None:

@@ -137,6 +137,18 @@ def limit(api: Api, out: Output, account: str, organisation: str, **limits: Any)
     out.say(found, lambda: table([found], COLUMNS))
 
 
+@account.command()
+@click.argument("account")
+@organisation
+@click.option("--amount", type=click.IntRange(1), required=True, help="Tokens, at the most.")
+@click.option("--reason", required=True, help="Why they are known to be unspent; it stands in the audit.")
+@speaks("account.reconcile")
+def reconcile(api: Api, out: Output, account: str, organisation: str, **said: Any) -> None:
+    """Give back to a budget what was set aside when the power went out."""
+    found = api.post(f"/accounts/{account_id(api, account, organisation)}/tokens/reconcile", said)
+    out.say(found, lambda: pairs(found))
+
+
 def confirmed(confirm: str | None, name: str, verb: str) -> bool:
     """Whether it is meant.  Another name than that of the thing is a mistake, not a no."""
     if confirm not in {None, name}:

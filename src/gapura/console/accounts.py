@@ -1,8 +1,10 @@
 """The operator's customers: read, stated anew one by one or as a table, warned, suspended and reinstated."""
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from gapura.console.operations import Call, Intent, Operation, Page
 from gapura.console.problems import Invalid
@@ -68,6 +70,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens_per_minute: int | None = None
     budget: int | None = None
     reason: str = ""
+
+
+class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`amount` tokens at the most, and why: they might have been spent."""
+
+    amount: Annotated[int, Meta(ge=1)]
+    reason: Annotated[str, Meta(min_length=1)]
 
 
 async def list_(call: Call, query: Filter) -> Accounts:
@@ -138,6 +147,18 @@ async def tokens(call: Call, account: str) -> Standing:
     return await call.read(work)
 
 
+async def reconcile(call: Call, account: str, body: Release) -> Standing:
+    """Gives back to the budget what was set aside when the power went out, once it is known to be unspent."""
+    at = call.context.store.clock()
+
+    def work(db: Connection) -> Standing:
+        accounts.get(db, call.who.scope, account)
+        ledger.reconcile(db, account, body.amount, ref=ids.new("chg", at), at=at)
+        return ledger.standing(db, account)
+
+    return await call.change(Intent("account.reconcile", account, body.reason), work, Standing)
+
+
 async def _state(call: Call, rows: list[Row], subject: str, *, dry_run: bool) -> Import:
     scope, at = call.who.scope, call.context.store.clock()
 
@@ -176,6 +197,7 @@ OPERATIONS = (
     Operation("POST", "/accounts/import", ("account.write",), import_),
     Operation("GET", "/accounts/{account}", ("account.read",), show),
     Operation("GET", "/accounts/{account}/tokens", ("account.read",), tokens),
+    Operation("POST", "/accounts/{account}/tokens/reconcile", ("account.write",), reconcile),
     Operation("POST", "/accounts/{account}/status", ("account.status",), set_status),
     Operation("PATCH", "/accounts/{account}/limits", ("account.write",), set_limits),
 )
