@@ -24,7 +24,8 @@ from gapura.store.secrets import Secret
 from gapura.store.sqlite import Store
 from gapura.terms import ids
 
-FOLDER = Path(os.environ.get("GAPURA_BENCH", Path.home() / ".cache/gapura-bench")) / "gapura"
+# Taken out of the environment: Gapura stops at a variable of its prefix that is no setting.
+FOLDER = Path(os.environ.pop("GAPURA_BENCH", "") or Path.home() / ".cache/gapura-bench") / "gapura"
 UPSTREAM = "http://127.0.0.1:9100/v1"
 PACK = "openai/api"
 ACCOUNTS, KEYS, ADDRESSES, RULES = 50, 1_000, 10_000, 100

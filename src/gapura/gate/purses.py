@@ -125,7 +125,8 @@ class Purses:
 
     def _serve(self, purse: str) -> None:
         """Those who wait, in their order, as far as it goes."""
-        line, now = self._lines.get(purse), self._clock()
+        line = self._lines.get(purse)
+        now = self._clock() if line else 0
         while line and (line[0].done.done() or self.take(purse, line[0].want, now)):
             waiter = line.popleft()
             if not waiter.done.done():

@@ -9,7 +9,7 @@
 """
 
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 from urllib.parse import urlsplit
@@ -63,7 +63,7 @@ def catalogue() -> Catalogue:
     return msgspec.convert(tomllib.loads(text), Catalogue)
 
 
-@cache
+@lru_cache(maxsize=4096)  # callers choose names
 def model(provider: str, name: str) -> Model:
     """The facts of a model, by its name or by the longest beginning that is known; all unknown otherwise."""
     vendor = catalogue().vendors.get(provider)

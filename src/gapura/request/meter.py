@@ -5,7 +5,7 @@ tokens a minute     what it will probably cost       corrected when it is settle
 budget              min(worst case, what is left)    the cap goes upstream as the output limit
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, Self
 
 import msgspec
@@ -46,15 +46,22 @@ class Purses(Protocol):
 
 class Hold(msgspec.Struct, frozen=True):
     """`amount` tokens of `purse` ("": no budget applies).  `cap`: output tokens at the most, where the budget limits
-    them; `release(used)` gives back what was not used."""
+    them.  `taken`: (purse, tokens) of all that was taken."""
 
     amount: int
     purse: str
     cap: int | None
-    release: Callable[[int], None] | None
+    purses: Purses | None = None
+    taken: Sequence[tuple[str, int]] = ()
+
+    def release(self, used: int) -> None:
+        """Gives back what was not used."""
+        for purse, amount in self.taken:
+            if amount > used and self.purses is not None:
+                self.purses.give(purse, amount - used)
 
 
-UNLIMITED = Hold(0, "", None, None)
+UNLIMITED = Hold(0, "", None)
 
 
 async def meter(
@@ -70,38 +77,34 @@ async def meter(
     )
     if not limited and account.budget < 0:
         return UNLIMITED
+    requests: list[tuple[str, int]] = []
     taken: list[tuple[str, int]] = []
     try:
-        if limited:
-            await _limits(purses, caller, _probable(chat, body), at, taken)
+        for owner in (key, account):
+            if limit := owner.requests_per_minute:
+                requests.append(await _minute(purses, "rpm:" + owner.id, 1, limit, at))
+            if limit := owner.tokens_per_minute:
+                taken.append(await _minute(purses, "tpm:" + owner.id, min(_probable(chat, body), limit), limit, at))
         if account.budget < 0:
-            return Hold(0, "", None, _giving_back(purses, taken))
+            return Hold(0, "", None, purses, taken)
         return await _budget(purses, account.id, _Worst.of(chat, body, targets), at=at, taken=taken)
     except BaseException:
-        for purse, amount in taken:
+        for purse, amount in requests + taken:
             purses.give(purse, amount)
         raise
 
 
-async def _limits(purses: Purses, caller: Caller, probable: int, at: int, taken: list[tuple[str, int]]) -> None:
-    for owner in (caller.key, caller.account):
-        limits = (
-            ("rpm", "requests", owner.requests_per_minute, 1),
-            ("tpm", "tokens", owner.tokens_per_minute, probable),
-        )
-        for short, kind, limit, amount in limits:
-            if not limit:
-                continue
-            purse, wanted = f"{short}:{owner.id}", min(amount, limit)
-            if not purses.take(purse, wanted, at):
-                granted = await purses.borrow(purse, wanted, wanted, limit, at)
-                if not granted.amount:
-                    raise LimitReached(
-                        f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
-                        kind=kind,
-                        retry_after=granted.retry_after,
-                    )
-            taken.append((purse, wanted))
+async def _minute(purses: Purses, purse: str, wanted: int, limit: int, at: int) -> tuple[str, int]:
+    if not purses.take(purse, wanted, at):
+        granted = await purses.borrow(purse, wanted, wanted, limit, at)
+        if not granted.amount:
+            kind = "requests" if purse.startswith("rpm:") else "tokens"
+            raise LimitReached(
+                f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
+                kind=kind,
+                retry_after=granted.retry_after,
+            )
+    return purse, wanted
 
 
 class _Worst(NamedTuple):
@@ -113,7 +116,7 @@ class _Worst(NamedTuple):
 
     @classmethod
     def of(cls, chat: ChatRequest, body: bytes, targets: Sequence[Target]) -> Self:
-        ceiling = max(model(target.provider, target.model).max_output or UNKNOWN_OUTPUT for target in targets)
+        ceiling = max([model(target.provider, target.model).max_output or UNKNOWN_OUTPUT for target in targets])
         return cls(tokens.bound(body), min(chat.output_limit or ceiling, ceiling), chat.n or 1)
 
 
@@ -126,18 +129,7 @@ async def _budget(purses: Purses, account: str, worst: _Worst, *, at: int, taken
         raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
     taken.append((purse, amount))
     cap = (amount - worst.inputs) // worst.choices
-    return Hold(amount, purse, cap if cap < worst.output else None, _giving_back(purses, taken))
-
-
-def _giving_back(purses: Purses, taken: list[tuple[str, int]]) -> Callable[[int], None]:
-    spendable = [(purse, amount) for purse, amount in taken if not purse.startswith("rpm:")]
-
-    def release(used: int) -> None:
-        for purse, amount in spendable:
-            if amount > used:
-                purses.give(purse, amount - used)
-
-    return release
+    return Hold(amount, purse, cap if cap < worst.output else None, purses, taken)
 
 
 def _probable(chat: ChatRequest, body: bytes) -> int:

@@ -81,7 +81,7 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
         rules = gate.rules  # one snapshot for the whole request
         route = _route(rules, caller, chat.model)
         origin = locate(exchange.headers, exchange.peer, caller, gate.places)
-        decision = decide(rules, route, caller, origin, exchange.at, ids.new("dec", exchange.at))
+        decision = decide(rules, route, caller, origin, exchange.at, ids.beside("dec", exchange.id))
         settling.about(chat, caller, origin, rules.book, decision)
         exchange.decided(decision)
         permitted = servable(decision, rules, fresh=exchange.at <= gate.freshness.fresh_until)

@@ -5,7 +5,6 @@ and exactly one end before the last byte goes to the caller.  What the hold took
 """
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Protocol
 
 from gapura import crash
@@ -39,8 +38,7 @@ class Held(Protocol):
     def amount(self) -> int: ...
     @property
     def purse(self) -> str: ...
-    @property
-    def release(self) -> Callable[[int], None] | None: ...
+    def release(self, used: int) -> None: ...
 
 
 class Begun(Protocol):
@@ -197,5 +195,5 @@ class Settling:
 
     def _give_back(self, used: int) -> None:
         held, self._held = self._held, None
-        if held is not None and held.release is not None:
+        if held is not None:
             held.release(used)

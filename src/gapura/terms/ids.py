@@ -4,11 +4,21 @@
 True
 """
 
-import os
+from random import getrandbits  # seeded by the system, and anew in each process that is forked
+
+_VERSION_AND_VARIANT = 7 << 76 | 2 << 62
 
 
 def new(prefix: str, at: int) -> str:
-    """`prefix` and 32 hex digits; `at` is in UTC microseconds."""
-    tail = int.from_bytes(os.urandom(10))
-    number = (at // 1000) << 80 | 7 << 76 | (tail >> 68) << 64 | 2 << 62 | tail & (1 << 62) - 1
-    return f"{prefix}_{number:032x}"
+    """`prefix` and 32 hex digits; `at` is in UTC microseconds.  It names, and is no secret."""
+    tail = getrandbits(74)
+    return f"{prefix}_{(at // 1000) << 80 | (tail >> 62) << 64 | tail & (1 << 62) - 1 | _VERSION_AND_VARIANT:032x}"
+
+
+def beside(prefix: str, other: str) -> str:
+    """The id of what belongs to `other`, one to one.
+
+    >>> beside("dec", "req_019094ca3c007")
+    'dec_019094ca3c007'
+    """
+    return prefix + other[other.index("_") :]

@@ -19,7 +19,7 @@ def bound(body: bytes) -> int:
     A token is made of at least one byte of text, and JSON's own signs around a message outnumber the markers that
     vendors put in their place, so the body's length bounds all that is text.
     """
-    images = body.count(b'"image_url"') // 2 + body.count(b'"image_url"') % 2
+    images = (body.count(b'"image_url"') + 1) // 2
     return len(body) + OVERHEAD + images * IMAGE + body.count(b'"video_url"') * VIDEO
 
 
