@@ -8,7 +8,6 @@ forgives everything.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from random import Random
 
 from gapura.clock import SECOND
@@ -17,6 +16,8 @@ from gapura.providers.catalogue import model
 from gapura.terms.rulebook import Route, Rulebook, Target
 
 TOO_LONG = "context_length_exceeded"
+TOO_MANY, OURS = 429, 500
+
 FAILURES = 5
 SHORTEST, LONGEST = 1 * SECOND, 60 * SECOND
 
@@ -154,17 +155,22 @@ def resting(cause: UpstreamFailed | None, seconds: float) -> UpstreamFailed:
 
 
 def told(before: UpstreamFailed | None, now: UpstreamFailed) -> UpstreamFailed:
-    """Of the failures of two targets, the one that the caller gets: the later one, but none that forbids to try again
-    while the other would allow it; to be tried again as soon as the first of them allows it."""
-    if before is None or not now.advance:
+    """Of the failures of two targets, the one that the caller gets: the later one, but one that may pass before one
+    that will not; to be tried again as soon as the first of them allows it."""
+    if before is None or not now.advance or not _may_pass(before):
         return now
-    if now.should_retry is False or before.should_retry is False:
-        return before if now.should_retry is False else now
+    if not _may_pass(now):
+        return before
     if now.retry_after is not None and before.retry_after is not None:
         now.retry_after = min(now.retry_after, before.retry_after)
     elif before.retry_after is None:
         now.retry_after = None
     return now
+
+
+def _may_pass(failure: UpstreamFailed) -> bool:
+    """Whether a client is right to try again."""
+    return failure.should_retry is not False and (failure.status >= OURS or failure.status == TOO_MANY)
 
 
 def order(
@@ -177,7 +183,7 @@ def order(
     its own: it is passed over when its turn comes, and what comes after it comes after a failure.
     """
     near = _jurisdiction(route, book) if health.knows_of_any else _one_for_all
-    return list(chain.from_iterable(_drawn(tier, health, at, rng, near) for tier in tiers))
+    return [target for tier in tiers for target in _drawn(tier, health, at, rng, near)]
 
 
 def next_after(error: UpstreamFailed, failed: Target, waiting: Sequence[Target]) -> Sequence[Target]:
@@ -213,7 +219,7 @@ def _one_for_all(_: Target) -> str:
 
 def _drawn(tier: Sequence[Target], health: Health, at: int, rng: Random, near: Near) -> Sequence[Target]:
     weights = [target.weight for target in tier]
-    if not any(weights):
+    if len(tier) <= 1 or not any(weights):
         return tier
     drawn = rng.choices(tier, weights)
     if health.is_open(drawn[0], at):
