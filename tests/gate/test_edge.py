@@ -143,8 +143,8 @@ BAD = "malformed_request"
 REFUSED = {
     "not http": (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400, BAD),
     "http/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, BAD),
-    "http/2": (b"GET / HTTP/2.0\r\nhost: gate\r\n\r\n", 505, "http_version_not_supported"),
-    "http/0.9": (b"GET / HTTP/0.9\r\n\r\n", 505, "http_version_not_supported"),
+    "http/2": (b"GET / HTTP/2.0\r\nhost: gate\r\n\r\n", 400, "http_version_not_supported"),
+    "http/0.9": (b"GET / HTTP/0.9\r\n\r\n", 400, "http_version_not_supported"),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", 400, BAD),
     "two hosts": (GET + b"host: gate\r\n\r\n", 400, BAD),
     "two hosts in 1.0": (b"GET / HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n", 400, BAD),

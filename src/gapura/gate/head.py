@@ -59,11 +59,7 @@ def too_many_headers(limits: Limits) -> GapuraError:
 
 def check(headers: list[tuple[bytes, bytes]], target: bytes, method: bytes, version: str, limits: Limits) -> bool:
     """Whether the caller waits for "100 Continue" before it sends the body.  Raises what is to be answered instead."""
-    if version not in {"1.1", "1.0"}:
-        raise refusal(505, "http_version_not_supported", "Speak HTTP/1.1.")
-    # A proxy's request form (`GET http://…`, CONNECT) has no use here: a client never chooses a host.
-    if not target.startswith(b"/") or method == b"CONNECT":
-        raise malformed("The request target must be a path.")
+    _check_line(target, method, version)
     hosts, waits = [], False
     for name, value in headers:
         if name not in _LOOKED_AT:
@@ -80,6 +76,15 @@ def check(headers: list[tuple[bytes, bytes]], target: bytes, method: bytes, vers
     if len(hosts) != 1 or limits.hosts:
         _check_host(hosts, limits.hosts, needed=version == "1.1")
     return waits
+
+
+def _check_line(target: bytes, method: bytes, version: str) -> None:
+    if version not in {"1.1", "1.0"}:
+        # 505 in RFC 9110; but what callers send must not look like a failure of ours.
+        raise refusal(400, "http_version_not_supported", "Speak HTTP/1.1.")
+    # A proxy's request form (`GET http://…`, CONNECT) has no use here: a client never chooses a host.
+    if not target.startswith(b"/") or method == b"CONNECT":
+        raise malformed("The request target must be a path.")
 
 
 def check_size(headers: Iterable[tuple[bytes, bytes]], limits: Limits) -> None:
