@@ -17,7 +17,7 @@ from gapura.errors import UpstreamFailed
 HEAD_BYTES = 65_536
 HEAD_COUNT = 200
 # What we hold of an answer that nobody reads, before the vendor is made to wait.
-QUEUE_BYTES = 262_144
+QUEUE_BYTES = 65_536
 # A large body goes out in pieces of this size, each when there is room for it.
 PIECE_BYTES = 262_144
 
@@ -180,6 +180,7 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if self._lingering is not None:
             self._stop_lingering()
+        self._parser = None  # it holds us, and with us what was not read, until the garbage collector comes by
         self._wake()
         self._on_lost(self)
 
