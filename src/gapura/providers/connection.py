@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if self._lingering is not None:
             self._stop_lingering()
-        self._parser = None  # it holds us, and with us what was not read, until the garbage collector comes by
+        del self._parser  # it holds us, and with us what was not read, until the garbage collector comes by
         self._wake()
         self._on_lost(self)
 
