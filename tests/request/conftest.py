@@ -94,8 +94,8 @@ def says(body: Any, status: int = 200, **headers: str) -> Script:
     return script
 
 
-def streams(*pieces: bytes | asyncio.Event, end: str = "whole") -> Script:
-    """A chunked stream; where an event stands among the pieces, it is waited for.  `end`: whole, cut (the socket closes
+def streams(*pieces: bytes | asyncio.Event | float, end: str = "whole") -> Script:
+    """A chunked stream; an event among the pieces is waited for, a number are seconds.  `end`: whole, cut (the socket closes
     inside the answer) or silence (until we hang up)."""
 
     async def script(_: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -103,6 +103,9 @@ def streams(*pieces: bytes | asyncio.Event, end: str = "whole") -> Script:
         for piece in pieces:
             if isinstance(piece, asyncio.Event):
                 await piece.wait()
+                continue
+            if isinstance(piece, float):
+                await asyncio.sleep(piece)
                 continue
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             await writer.drain()
@@ -316,7 +319,9 @@ async def bench(
         journal=journal,
         transport=transport or Transport(),
         health=Health(),
-        ways={name: Way(upstream(vendor.url), PROVIDERS[name].headers("vk")) for name, vendor in vendors.items()},
+        ways={
+            name: Way(upstream(vendor.url), tuple(PROVIDERS[name].headers("vk"))) for name, vendor in vendors.items()
+        },
         rules=Rules(Rulebook(version="v1", endpoints=endpoints, routes=routes)),
         directory=directory,
         freshness=Fresh(),

@@ -39,7 +39,7 @@ def ways(book: Rulebook, settings: Settings) -> dict[str, Way]:
     keys = SANDBOX_KEYS if book.sandbox else settings.provider_keys
     return {
         endpoint.provider: Way(
-            upstream(endpoint.base_url), PROVIDERS[endpoint.provider].headers(keys[endpoint.provider])
+            upstream(endpoint.base_url), tuple(PROVIDERS[endpoint.provider].headers(keys[endpoint.provider]))
         )
         for endpoint in book.endpoints
     }

@@ -33,8 +33,13 @@ _PAIR = re.compile(r'\s*([!#$%&\'*+.^`|~\w-]+)=("[^"]*"|[^";,\s]*)\s*(?:;|$)', r
 _QUOTED_PAIR = re.compile(r'\\["\\]')
 
 
+# Hops whose address is remembered, at some 200 bytes each; what is longer is no address, and of any length.
+_REMEMBERED = 16_384
+_LONGEST = 64
+
+
 class Trust:
-    """The networks whose addresses are proxies of ours."""
+    """The networks whose addresses are proxies of ours.  Remembers what it was asked (bounded)."""
 
     def __init__(self, cidrs: Iterable[str] = ()) -> None:
         """Raises ValueError, naming it, for what is no network: 10.0.0.0/8, 2001:db8::/32 or one address."""
@@ -44,6 +49,19 @@ class Trust:
             bits = network.max_prefixlen - network.prefixlen
             prefixes.setdefault(bits, set()).add(_wide(network.network_address.packed) >> bits)
         self._prefixes = tuple((bits, frozenset(known)) for bits, known in prefixes.items())
+        self._known: dict[str, tuple[str, bool]] = {}
+
+    def hop(self, written: str) -> tuple[str, bool]:
+        """The bare address that a proxy wrote, "" where it is none, and whether it is trusted."""
+        found = self._known.get(written)
+        if found is None:
+            address = _address(written)
+            found = address, self.trusts(address)
+            if len(written) <= _LONGEST:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[written] = found
+        return found
 
     def trusts(self, address: str) -> bool:
         """Whether a bare address is in one of the networks; False for what is no address."""
@@ -68,7 +86,7 @@ def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, .
     Raises BadRequest where X-Forwarded-For and Forwarded name different clients.
     """
     peer = peer.partition("%")[0]
-    if not trust.trusts(peer):
+    if not trust.hop(peer)[1]:
         return peer, ()
     x_forwarded_for = _lines(headers, b"x-forwarded-for")
     forwarded = _lines(headers, b"forwarded")
@@ -93,8 +111,8 @@ def _walk(peer: str, hops: Iterable[str], trust: Trust) -> tuple[str, tuple[str,
     address, passed = peer, []
     for hop in hops:
         passed.append(address)
-        address = _address(hop)
-        if not trust.trusts(address):
+        address, trusted = trust.hop(hop)
+        if not trusted:
             break
     return address, tuple(passed)
 

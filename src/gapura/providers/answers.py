@@ -147,8 +147,10 @@ def usage_of(said: Any) -> Usage | None:
     """What was consumed, in the words of any of the vendors; None where it says nothing."""
     if not isinstance(said, dict):
         return None
-    known = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
-    if not any(isinstance(said.get(name), int) for name in known):
+    for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"):
+        if isinstance(said.get(name), int):
+            break
+    else:
         return None
     return Usage(
         input=count(said, "prompt_tokens") or count(said, "input_tokens"),

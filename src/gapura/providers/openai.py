@@ -70,6 +70,8 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
 def _limit(chat: ChatRequest, model: str, cap: int | None, losses: list[Loss]) -> dict[str, Any]:
     """The output limit, where it must change: it is lowered to the cap, and goes by its newer name to a model that
     refuses the older one, if the caller's own model did not."""
+    if cap is None and model == chat.model:
+        return {}
     limit = cap_to(cap, chat.output_limit, lambda why: losses.append(Loss(_named(chat), why, "cosmetic")))
     renamed = model != chat.model and "max_tokens" in catalogue.model("openai", model).refuses
     if limit is None or (limit == chat.output_limit and not (renamed and chat.max_tokens)):

@@ -25,8 +25,8 @@ IDLE_CONNECTIONS = 1_024
 LINGER_S = 1.0
 OPEN_CONNECTIONS = 10_000
 
-# How many ready request lines are kept: a few a vendor are in use.
-OPENINGS = 1_024
+# How many ready heads are kept: a few a vendor are in use.
+HEADS = 1_024
 
 PORTS = {"http": 80, "https": 443}
 
@@ -44,7 +44,7 @@ class Deadlines(msgspec.Struct, frozen=True):
     idle_s: float = 60.0
 
 
-class Upstream(msgspec.Struct, frozen=True):
+class Upstream(msgspec.Struct, frozen=True, cache_hash=True):
     """Where a vendor is reached.  `prefix` is what its base URL has before the path of an endpoint."""
 
     scheme: str
@@ -151,7 +151,7 @@ class Transport:
         self._tls: ssl.SSLContext | None = None
         self._bounds: dict[str, Any] = {"idle_s": idle_s, "most_idle": most_idle, "most_open": most_open}
         self._pools: dict[tuple[str, str, int], Pool] = {}
-        self._openings: dict[tuple[Upstream, str, str], bytes] = {}
+        self._heads: dict[tuple[Upstream, str, str, tuple[tuple[bytes, bytes], ...]], bytes] = {}
 
     async def send(
         self, to: Upstream, path: str, headers: Headers, body: bytes, deadlines: Deadlines, *, method: str = "POST"
@@ -193,24 +193,28 @@ class Transport:
         return pool
 
     def _head(self, to: Upstream, method: str, path: str, headers: Headers, body: bytes) -> bytes:
-        opening = self._openings.get((to, method, path)) or self._opening(to, method, path)
-        lines = b"".join([name + b": " + value + b"\r\n" for name, value in headers])
-        # A line break inside a value would begin a header, or a request, of the value's choosing.
-        if not lines.count(b"\r") == lines.count(b"\n") == len(headers) or b"\0" in lines:
-            raise ValueError("a header for the provider holds a line break or a NUL")
-        if not body and method == "GET":
-            return b"".join((opening, lines, b"\r\n"))
-        return b"".join((opening, lines, b"content-length: %d\r\n\r\n" % len(body)))
+        key = to, method, path, tuple(headers)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) == HEADS:
+                self._heads.clear()
+            head = self._heads[key] = _opening(to, method, path) + _lines(headers)
+        return head + (b"content-length: %d\r\n\r\n" % len(body) if body or method != "GET" else b"\r\n")
 
-    def _opening(self, to: Upstream, method: str, path: str) -> bytes:
-        target = to.prefix + path
-        if not _TARGET.fullmatch(target) or not _METHOD.fullmatch(method):
-            raise ValueError(f"{method} {target!r} cannot be asked for")
-        host = f"[{to.host}]" if ":" in to.host else to.host
-        if to.port != PORTS[to.scheme]:
-            host = f"{host}:{to.port}"
-        if len(self._openings) == OPENINGS:
-            self._openings.clear()
-        opening = f"{method} {target or '/'} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n".encode()
-        self._openings[to, method, path] = opening
-        return opening
+
+def _opening(to: Upstream, method: str, path: str) -> bytes:
+    target = to.prefix + path
+    if not _TARGET.fullmatch(target) or not _METHOD.fullmatch(method):
+        raise ValueError(f"{method} {target!r} cannot be asked for")
+    host = f"[{to.host}]" if ":" in to.host else to.host
+    if to.port != PORTS[to.scheme]:
+        host = f"{host}:{to.port}"
+    return f"{method} {target or '/'} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n".encode()
+
+
+def _lines(headers: Headers) -> bytes:
+    lines = b"".join([name + b": " + value + b"\r\n" for name, value in headers])
+    # A line break inside a value would begin a header, or a request, of the value's choosing.
+    if not lines.count(b"\r") == lines.count(b"\n") == len(headers) or b"\0" in lines:
+        raise ValueError("a header for the provider holds a line break or a NUL")
+    return lines

@@ -17,6 +17,7 @@ from gapura.terms.place import Derivation, Origin
 
 ADDRESS, TERRITORY = b"gapura-client-address", b"gapura-client-territory"
 ASSERTING = frozenset({ADDRESS, TERRITORY})
+TOLD = ASSERTING | {b"x-forwarded-for", b"forwarded"}
 
 # What a backend may have got from its own CDN instead of a territory: known to be a place, not known which.
 PSEUDO = frozenset({"EU", "AP", "XX", "T1"})
@@ -33,8 +34,9 @@ class Places(NamedTuple):
 def locate(headers: Sequence[tuple[bytes, bytes]], peer: str, caller: Caller, places: Places) -> Origin:
     """Raises Forbidden for an assertion without the right and for a key outside its networks, BadRequest for an
     assertion that says nothing, and for forwarding headers that contradict each other."""
-    asserted = [header for header in headers if header[0] in ASSERTING]
-    address, skipped = client(peer, headers, places.trust)
+    told = [header for header in headers if header[0] in TOLD]
+    asserted = [header for header in told if header[0] in ASSERTING]
+    address, skipped = client(peer, told, places.trust)
     if caller.key.cidrs and not _networks(caller.key.cidrs).trusts(address):
         raise Forbidden(f"This key may not be used from {address or 'an unknown address'}.", code="address_not_allowed")
     if asserted:

@@ -42,7 +42,7 @@ class Way(msgspec.Struct, frozen=True):
     """Where a provider is, and the headers that go there, the vendor's key among them."""
 
     upstream: Upstream
-    headers: list[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
 
 
 class Asker(Protocol):
@@ -110,7 +110,7 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
     """Send it, and wait for the whole answer or for the first token of a stream.  Raises UpstreamFailed."""
     route = outbound.route
     patience = min(route.first_byte_s, route.first_token_s) if outbound.stream else route.first_byte_s
-    deadlines = Deadlines(connect_s=route.connect_s, first_byte_s=patience, idle_s=route.idle_s)
+    deadlines = Deadlines(route.connect_s, patience, route.idle_s)
     until = asyncio.get_running_loop().time() + patience
     answer = await transport.send(way.upstream, outbound.provider.path, way.headers, outbound.body, deadlines)
     try:

@@ -41,7 +41,7 @@ def translate(ask: Ask, target: Target) -> Outbound:
         lost = tuple(loss for loss in done.losses if loss.weight in refused and loss.field not in route.accepts)
         if lost:
             raise TooMuchLost(lost)
-    choices = 1 if any(loss.field == "n" for loss in done.losses) else ask.chat.n or 1
+    choices = 1 if done.losses and any(loss.field == "n" for loss in done.losses) else ask.chat.n or 1
     streams, wants_usage = bool(ask.chat.stream), ask.chat.wants_usage
     return Outbound(provider, target, route, done.body, done.losses, streams, wants_usage, choices)
 

@@ -42,8 +42,10 @@ class ChatRequest(msgspec.Struct, kw_only=True, gc=False):
     @property
     def output_limit(self) -> int | None:
         """Output tokens of one choice at the most, where the caller said so."""
-        stated = [limit for limit in (self.max_completion_tokens, self.max_tokens) if limit is not None]
-        return min(stated, default=None)
+        older, newer = self.max_tokens, self.max_completion_tokens
+        if older is None or newer is None:
+            return newer if older is None else older
+        return min(older, newer)
 
 
 class Reply(msgspec.Struct, frozen=True):
