@@ -95,8 +95,8 @@ def says(body: Any, status: int = 200, **headers: str) -> Script:
 
 
 def streams(*pieces: bytes | asyncio.Event | float, end: str = "whole") -> Script:
-    """A chunked stream; an event among the pieces is waited for, a number are seconds.  `end`: whole, cut (the socket closes
-    inside the answer) or silence (until we hang up)."""
+    """A chunked stream; an event among the pieces is waited for, a number is a pause in seconds.  `end`: whole, cut
+    (the socket closes inside the answer) or silence (until we hang up)."""
 
     async def script(_: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(head(kind="text/event-stream", transfer_encoding="chunked"))

@@ -79,7 +79,7 @@ STREAMED: dict[str, Script] = {
     "stream: cut before a token": streams(ROLE, end="cut"),
     "stream: empty": streams(b"data: [DONE]\n\n"),
     "stream: error as the first event": streams(BUSY, end="silence"),
-    "stream: error together with the first token": streams(ROLE, HALO[1] + BUSY, end="silence"),
+    "stream: error together with the first token": streams(ROLE, 0.01, HALO[1] + BUSY, end="silence"),
     "stream: broken event before a token": streams(ROLE, b'data: {"id":"c1","choi\n\n', end="silence"),
 }
 QWEN = {"an image that cannot be fetched (qwen)": says(error("InvalidURL"), 400)}

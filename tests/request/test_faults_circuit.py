@@ -102,6 +102,37 @@ def test_one_probe_at_a_time(ask: dict[str, Any]) -> None:
     asyncio.run(story())
 
 
+def test_the_first_token_of_a_probe_lets_the_others_in() -> None:
+    async def story() -> None:
+        clock, go = TurnableClock(START), asyncio.Event()
+        vendor = Vendor(*[says(b"", 500)] * 5, streams(*HALO, go, *LAST), says(WHOLE))
+        async with bench({"openai": vendor}, clock=clock) as it, asyncio.timeout(20):
+            for _ in range(5):
+                await it.ask(ASK)
+            clock.turn(seconds=1)
+            reader, writer = await it.send(STREAM)
+            await reader.readuntil(b" dunia")
+            assert await rounds(it, 3) == [200] * 3
+            go.set()
+            assert (await reader.read()).count(b"[DONE]") == 1
+            writer.close()
+
+    asyncio.run(story())
+
+
+@both
+@either
+def test_a_whole_answer_forgives_what_was_before(provider: str, ask: dict[str, Any]) -> None:
+    async def story() -> None:
+        ill = [says(b"", 500)] * 4
+        vendor = Vendor(*ill, well(ask), *ill, well(ask))
+        async with bench({provider: vendor}) as it, asyncio.timeout(20):
+            assert [(await it.ask(ask)).status for _ in range(10)] == [502] * 4 + [200] + [502] * 4 + [200]
+            assert vendor.asked == 10
+
+    asyncio.run(story())
+
+
 def test_a_probe_that_breaks_in_the_middle_opens_it_again_for_longer() -> None:
     async def story() -> None:
         clock, go = TurnableClock(START), asyncio.Event()
