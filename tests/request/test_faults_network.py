@@ -6,6 +6,8 @@ The expectations are those of `docs/reference/failures.md`.
 import asyncio
 import socket
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -131,6 +133,38 @@ def test_a_vendors_key_goes_to_its_own_host_only() -> None:
                 check(await it.ask(ASK), ROWS["redirect"])
         assert (elsewhere.asked, elsewhere.connected) == (0, 0)
         server.close()
+
+    asyncio.run(story())
+
+
+def test_a_silent_name_server_keeps_nobody_from_another_vendor(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up, answers = socket.getaddrinfo, threading.Event()
+    asked: list[str] = []
+
+    async def story() -> None:
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_default_executor(ThreadPoolExecutor(4))  # as many as libuv has
+
+        def slowly(host: Any, *args: Any, **more: Any) -> Any:
+            if host != "slow.test":
+                return look_up(host, *args, **more)
+            asked.append(host)
+            loop.call_soon_threadsafe(begun.set)
+            answers.wait()
+            raise socket.gaierror
+
+        monkeypatch.setattr(socket, "getaddrinfo", slowly)
+        slow, quick = Vendor(url="http://slow.test/v1"), Vendor(says(WHOLE), url="http://localhost:{port}/v1")
+        async with bench({"openai": slow, "glm": quick}, apart=True, connect_s=0.5) as it, asyncio.timeout(20):
+            waiting = [asyncio.create_task(it.ask(ASK | {"model": "openai"})) for _ in range(20)]
+            await begun.wait()
+            try:
+                assert (await it.ask(ASK | {"model": "glm"})).status == 200
+                for said in await asyncio.gather(*waiting):
+                    check(said, ROWS["TLS that is silent (`connect_s`)"])
+                assert asked == ["slow.test"]
+            finally:
+                answers.set()
 
     asyncio.run(story())
 

@@ -23,6 +23,7 @@ class Pool:
         self._open: set[Connection] = set()
         self._connecting = 0
         self._sweep: asyncio.TimerHandle | None = None
+        self._lookup: asyncio.Future[list[str]] | None = None
 
     def take(self) -> Connection | None:
         """A connection that has served before and is alive as far as we can know."""
@@ -44,9 +45,7 @@ class Pool:
         self._connecting += 1
         try:
             async with asyncio.timeout(connect_s):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._open.discard), self._host, self._port, ssl=self._tls
-                )
+                connection = await self._connect(await self._addresses())
         except TimeoutError:
             raise timed_out(f"could not be connected to within {connect_s:g} s") from None
         except ssl.SSLCertVerificationError as error:
@@ -77,10 +76,48 @@ class Pool:
         """Drop all, those in use too, and wait until they are gone."""
         if self._sweep is not None:
             self._sweep.cancel()
+        if self._lookup is not None:
+            self._lookup.cancel()
         while self._open:
             for connection in self._open:
                 connection.drop()
             await asyncio.sleep(0)
+
+    async def _addresses(self) -> list[str]:
+        """One look-up for all who wait: a silent name server keeps its thread, of which the event loop has a few for
+        all vendors, long after those who waited gave up."""
+        if self._lookup is None:
+            self._lookup = asyncio.ensure_future(self._look_up())
+            self._lookup.add_done_callback(self._looked_up)
+        return await asyncio.shield(self._lookup)
+
+    async def _look_up(self) -> list[str]:
+        found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        return [str(address[0]) for *_, address in found]
+
+    def _looked_up(self, lookup: "asyncio.Future[list[str]]") -> None:
+        self._lookup = None
+        if not lookup.cancelled():
+            lookup.exception()  # those who waited have it, if anybody still does
+
+    async def _connect(self, addresses: list[str]) -> Connection:
+        """To the first that takes it.  Raises OSError as the last one did."""
+        refused: OSError = socket.gaierror("no address")
+        name = self._host if self._tls is not None else None
+        for address in addresses:
+            try:
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._loop, self._open.discard),
+                    address,
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=name,
+                )
+            except OSError as error:
+                refused = error
+            else:
+                return connection
+        raise refused
 
     def _expire(self) -> None:
         # The deque is sorted by age: what is used goes in and out at the right.
