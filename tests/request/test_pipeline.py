@@ -9,7 +9,7 @@ from tests.request.conftest import HALO, KEY, LAST, USAGE, WHOLE, Pages, Vendor,
 
 from gapura.errors import Unready
 from gapura.terms.caller import Account, Caller, Key
-from gapura.terms.record import Ended, Opened
+from gapura.terms.record import Ended
 from gapura.terms.usage import Usage
 
 ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Halo"}]}
@@ -122,10 +122,16 @@ def test_a_caller_who_hangs_up_ends_the_call_upstream() -> None:
 
 def test_a_caller_who_hangs_up_before_the_answer_ends_the_call_upstream() -> None:
     async def story() -> None:
-        vendor = Vendor(streams(end="silence"))
+        asked = asyncio.Event()
+
+        async def silent(_: bytes, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+            asked.set()
+            await reader.readexactly(1)
+
+        vendor = Vendor(silent)
         async with bench({"openai": vendor}) as it:
             _, writer = await it.send(STREAM)
-            await it.journal.until(Opened)
+            await asked.wait()
             writer.close()
             await vendor.hung_up.wait()
             await it.journal.until(Ended)
