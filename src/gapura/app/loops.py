@@ -1,6 +1,7 @@
 """What gates and the keeper share as processes: an event loop that ends when it is told to, and servers on it."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -13,6 +14,9 @@ from gapura.gate import edge
 from gapura.gate.head import Limits
 from gapura.settings import Settings
 from gapura.supervisor import Life
+
+# After so many more objects were made than went, the interpreter looks for cycles; 700 is its own number.
+GARBAGE = 50_000
 
 
 def limits(settings: Settings, hosts: frozenset[str] = frozenset()) -> Limits:
@@ -39,6 +43,11 @@ def server(app: Any, settings: Settings, hosts: frozenset[str] = frozenset()) ->
 
 def run(life: Life, main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run `main` until it returns; its argument is set on SIGTERM, and when the supervisor is gone."""
+
+    # What was loaded by now stays, and is shared with the process that this one was forked from: it is not looked
+    # through again.  A request leaves no cycles, and some thousand of them at once are no garbage.
+    gc.freeze()
+    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
 
     async def process() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
