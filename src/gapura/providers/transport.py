@@ -4,6 +4,7 @@ Connections are kept alive per upstream and the one used last is used first, so 
 are closed.  Redirects are answers like any other: a vendor's key goes to its own host only.
 """
 
+import asyncio
 import re
 import ssl
 from collections.abc import Sequence
@@ -92,6 +93,9 @@ class Answer:
         connection = self._connection
         if connection is None:
             return b""
+        if connection.crowded:
+            connection.crowded = False
+            await asyncio.sleep(0)
         due = 0.0
         while not connection.queue:
             if connection.complete:
