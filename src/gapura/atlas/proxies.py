@@ -88,8 +88,8 @@ def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, .
     peer = peer.partition("%")[0]
     if not trust.hop(peer)[1]:
         return peer, ()
-    x_forwarded_for = _lines(headers, b"x-forwarded-for")
-    forwarded = _lines(headers, b"forwarded")
+    x_forwarded_for = _joined([value for name, value in headers if name == b"x-forwarded-for"])
+    forwarded = _joined([value for name, value in headers if name == b"forwarded"])
     if forwarded is None:
         return _walk(peer, _listed(x_forwarded_for), trust)
     told = _walk(peer, _elements(forwarded), trust)
@@ -102,8 +102,7 @@ def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, .
     return told
 
 
-def _lines(headers: Headers, name: bytes) -> str | None:
-    lines = [value for key, value in headers if key == name]
+def _joined(lines: list[bytes]) -> str | None:
     return b",".join(lines).decode("latin-1") if lines else None
 
 

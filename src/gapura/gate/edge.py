@@ -10,7 +10,7 @@ import logging
 import socket
 import struct
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, cast
 
 import httptools
@@ -59,10 +59,15 @@ class EdgeProtocol(HttpToolsProtocol):
 
     # For the app --------------------------------------------------------------------------------------------------
 
-    async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """The one that answers now."""
+        return self._begun.task if self._begun is not None else None
+
+    def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> Awaitable[None]:
         """The whole answer to the request that is being answered; see `Cycle.answer`."""
-        if self._begun is not None:
-            await self._begun.answer(status, headers, body)
+        assert self._begun is not None  # noqa: S101 - whoever answers was begun
+        return self._begun.answer(status, headers, body)
 
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Call it once if the caller hangs up before the answer is whole; at once if that has happened already."""

@@ -59,8 +59,8 @@ class App:
             await exchange.fail(error)
         self._metrics.served(exchange.path if exchange.path in self._paths else "", exchange)
 
-    async def _chat(self, exchange: Exchange) -> None:
-        await pipeline.serve(exchange, self._gate)
+    def _chat(self, exchange: Exchange) -> Awaitable[None]:
+        return pipeline.serve(exchange, self._gate)
 
     async def _models(self, exchange: Exchange) -> None:
         models = self._listed(exchange)

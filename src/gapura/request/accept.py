@@ -48,13 +48,16 @@ class Exchange:
         self.path: str = scope["path"]
         self.headers: Headers = scope["headers"]
         self.peer: str = scope["client"][0] if scope.get("client") else ""
-        self.notes: Headers = [(b"gapura-request-id", request_id.encode()), (b"x-request-id", request_id.encode())]
+        name = request_id.encode()
+        self.notes: Headers = [(b"gapura-request-id", name), (b"x-request-id", name)]
         self.started = self.gone = False
         self.status, self.effect = 499, ""
-        self._task = asyncio.current_task()
         self._receive, self._send = receive, send
         self._connection = scope.get("extensions", {}).get("gapura.connection")
-        if self._connection is not None:
+        if self._connection is None:
+            self._task = asyncio.current_task()
+        else:
+            self._task = self._connection.task
             self._connection.on_lost(self.hang_up)
 
     def decided(self, decision: Decision) -> None:

@@ -55,7 +55,7 @@ def _key(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     other = b""
     for name, value in headers:
         if name == b"authorization":
-            if value[: len(BEARER)].lower() == BEARER and (key := value[len(BEARER) :].strip()):
+            if value[:7].lower() == BEARER and (key := value[7:].strip()):
                 return key
         elif name in OTHERS:
             other = other or value.strip()

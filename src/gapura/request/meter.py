@@ -6,7 +6,7 @@ budget              min(worst case, what is left)    the cap goes upstream as th
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol
 
 import msgspec
 
@@ -87,7 +87,13 @@ async def meter(
                 taken.append(await _minute(purses, "tpm:" + owner.id, min(_probable(chat, body), limit), limit, at))
         if account.budget < 0:
             return Hold(0, "", None, purses, taken)
-        return await _budget(purses, account.id, _Worst.of(chat, body, targets), at=at, taken=taken)
+        inputs, output, choices = tokens.bound(body), _longest(chat, targets), chat.n or 1
+        purse, amount = "tok:" + account.id, inputs + output * choices
+        if not purses.take(purse, amount, at):
+            amount = await _borrowed(purses, purse, amount, inputs + min(output, LEAST_OUTPUT) * choices, at)
+        taken.append((purse, amount))
+        cap = (amount - inputs) // choices
+        return Hold(amount, purse, cap if cap < output else None, purses, taken)
     except BaseException:
         for purse, amount in requests + taken:
             purses.give(purse, amount)
@@ -107,29 +113,17 @@ async def _minute(purses: Purses, purse: str, wanted: int, limit: int, at: int) 
     return purse, wanted
 
 
-class _Worst(NamedTuple):
-    """Tokens: of the request; of one choice of the answer at the most; choices."""
-
-    inputs: int
-    output: int
-    choices: int
-
-    @classmethod
-    def of(cls, chat: ChatRequest, body: bytes, targets: Sequence[Target]) -> Self:
-        ceiling = max([model(target.provider, target.model).max_output or UNKNOWN_OUTPUT for target in targets])
-        return cls(tokens.bound(body), min(chat.output_limit or ceiling, ceiling), chat.n or 1)
-
-
-async def _budget(purses: Purses, account: str, worst: _Worst, *, at: int, taken: list[tuple[str, int]]) -> Hold:
-    purse = f"tok:{account}"
-    most = worst.inputs + worst.output * worst.choices
-    least = worst.inputs + min(worst.output, LEAST_OUTPUT) * worst.choices
-    amount = most if purses.take(purse, most, at) else (await purses.borrow(purse, most, least, 0, at)).amount
+async def _borrowed(purses: Purses, purse: str, most: int, least: int, at: int) -> int:
+    amount = (await purses.borrow(purse, most, least, 0, at)).amount
     if not amount:
         raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
-    taken.append((purse, amount))
-    cap = (amount - worst.inputs) // worst.choices
-    return Hold(amount, purse, cap if cap < worst.output else None, purses, taken)
+    return amount
+
+
+def _longest(chat: ChatRequest, targets: Sequence[Target]) -> int:
+    """Tokens of one choice of the answer at the most."""
+    ceiling = max([model(target.provider, target.model).max_output or UNKNOWN_OUTPUT for target in targets])
+    return min(chat.output_limit or ceiling, ceiling)
 
 
 def _probable(chat: ChatRequest, body: bytes) -> int:

@@ -97,24 +97,25 @@ class Settling:
     def about(self, chat: ChatRequest, caller: Caller, origin: Origin, book: Rulebook, decision: Decision) -> None:
         """Who asks for what, from where, and what was decided: from here on even a refusal is recorded."""
         account = caller.account
+        # In the order of its fields, and `Opened` below: by name they take six times as long.
         self._context = Context(
-            account=account.id,
-            key=caller.key.id,
-            organisation=account.organisation,
-            model=chat.model,
-            stream=bool(chat.stream),
-            sandbox=book.sandbox,
-            territory=origin.territory,
-            certainty=origin.certainty,
-            derivation=origin.derivation,
-            address=origin.address,
-            peer=origin.peer,
-            egress=book.egress_territory,
-            decision=decision.id,
-            policy_version=decision.policy_version,
-            effect=decision.effect,
-            verdicts=decision.verdicts,
-            answers=origin.answers,
+            account.id,
+            caller.key.id,
+            account.organisation,
+            chat.model,
+            bool(chat.stream),
+            book.sandbox,
+            origin.territory,
+            origin.certainty,
+            origin.derivation,
+            origin.address,
+            origin.peer,
+            book.egress_territory,
+            decision.id,
+            decision.policy_version,
+            decision.effect,
+            decision.verdicts,
+            origin.answers,
         )
 
     def held(self, hold: Held, body: bytes) -> None:
@@ -132,16 +133,16 @@ class Settling:
         failure = self.failure
         self._journal.append(
             Opened(
-                id=self._id,
-                at=self._clock(),
-                attempt=self.attempts,
-                provider=target.provider,
-                model=target.model,
-                hold=self._held.amount,
-                purse=self._held.purse,
-                losses=tuple([loss.field for loss in losses]),
-                previous="" if failure is None else f"{failure.status} {failure.code}",
-                context=self._context if self.attempts == 1 else None,
+                self._id,
+                self._clock(),
+                self.attempts,
+                target.provider,
+                target.model,
+                self._held.amount,
+                self._held.purse,
+                tuple([loss.field for loss in losses]),
+                "" if failure is None else f"{failure.status} {failure.code}",
+                self._context if self.attempts == 1 else None,
             )
         )
         if failure is not None:

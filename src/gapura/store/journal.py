@@ -139,8 +139,10 @@ class Journal:
         Without room, what begins or refuses a request raises JournalFull; what only helps a recovery (progress and
         marks) is let go, returning the last number; ends and fall-overs are written from what was kept for them.
         """
-        optional = isinstance(entry, Progress | Marked)
-        begins = isinstance(entry, Refused) or (isinstance(entry, Opened) and entry.context is not None)
+        kind = type(entry)
+        optional = kind is Progress or kind is Marked
+        opens = isinstance(entry, Opened) and entry.context is not None
+        begins = opens or kind is Refused
         if (optional or begins) and not self.room:
             if optional:
                 return self.sequence
@@ -154,9 +156,9 @@ class Journal:
                 return self.sequence
             raise
         self.sequence += 1
-        if isinstance(entry, Ended):
+        if kind is Ended:
             self._open -= 1
-        elif begins and isinstance(entry, Opened):
+        elif opens:
             self._open += 1
         return self.sequence
 
