@@ -327,9 +327,7 @@ async def bench(
         freshness=Fresh(),
     )
     front = edge.server(App(gate, Metrics(gate.tally)), limits=limits, drain_s=1)
-    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    sock = listener.sockets[0]._sock.dup()  # type: ignore[attr-defined]  # uvicorn wants a socket of its own
-    listener.close()
+    sock = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.ensure_future(front._serve([sock]))  # its `serve` would take our signals
     while not front.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0)
