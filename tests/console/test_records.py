@@ -81,7 +81,7 @@ def test_usage_is_one_row_a_key_and_model(home: Any) -> None:
 def test_a_decision_is_told_by_its_id(home: Any) -> None:
     written(home, ["org-a"])
     found = home.ask("GET", "/decisions/dec_0").json["record"]
-    assert found["verdicts"][0][4] == "covers SG" and found["answers"] == [["ipfire", "SG", "2026-06-25"]]
+    assert found["verdicts"][0][4] == "covers SG" and found["answers"] == [["ipfire", "SG", "2026-06-25", ""]]
     assert home.ask("GET", "/decisions/dec_9").status == 404
 
 

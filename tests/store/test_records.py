@@ -151,7 +151,7 @@ def test_a_refusal_is_recorded_with_its_reasons(db: Connection) -> None:
     wanted = {"outcome": "refused", "status": 403, "error": "unsupported_country_region_territory", "attempts": []}
     assert wanted.items() <= row.items()
     assert row["verdicts"] == [["openai/gpt", "block", "openai", "coverage", "CN is not listed", True]]
-    assert row["answers"] == [["ipfire", "CN", "2026-06-01"]]
+    assert row["answers"] == [["ipfire", "CN", "2026-06-01", ""]]
     db.execute("DELETE FROM request_place")
     row = records.find_decision(db, "dec_9")
     assert row is not None and row["verdicts"] is row["address"] is None

@@ -47,6 +47,8 @@ class Stated(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     zone: Annotated[str, Meta(pattern=r"^([\w+-]+(/[\w+-]+)*)?\Z")] | UnsetType = UNSET
     declared_territory: Territory | UnsetType = UNSET
     ownership: Text = UNSET
+    contract: Text = UNSET
+    phone_territory: Territory | UnsetType = UNSET
     contacts: dict[Name, Name] | UnsetType = UNSET
     requests_per_minute: Limit = UNSET
     tokens_per_minute: Limit = UNSET

@@ -10,7 +10,9 @@ Status = Literal["active", "warned", "suspended"]
 class Account(msgspec.Struct, frozen=True):
     """A customer of the operator.  `id` is ours (`acc_…`), `external_id` the operator's own; one `organisation`
     (tenant) may have several.  Limits: 0 is none.  `budget` is the number of tokens granted in all, -1 none set.
-    `data_may_go_to`: territories in which the account's data may be processed, empty for anywhere."""
+    `data_may_go_to`: territories in which the account's data may be processed, empty for anywhere.  What an address
+    cannot show: `declared_territory`, `phone_territory` (of a number given at registration), `ownership` (territories
+    of those who own more than half, comma separated), `contract` (the operator's own word for the kind of contract)."""
 
     id: str
     external_id: str
@@ -27,6 +29,8 @@ class Account(msgspec.Struct, frozen=True):
     budget: int = -1
     data_may_go_to: tuple[str, ...] = ()
     created_at: int = 0
+    contract: str = ""
+    phone_territory: str = ""
 
 
 class Key(msgspec.Struct, frozen=True):

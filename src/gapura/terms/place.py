@@ -8,24 +8,33 @@ Certainty = Literal["certain", "uncertain", "unknown", "absent"]
 """certain: a territory, and nothing speaks against it · uncertain: sources disagree, or answer with a pseudo-code
 such as EU or AP · unknown: a public address that no source knows · absent: no usable address and no site territory."""
 
+Network = Literal["", "residential", "mobile", "hosting", "vpn", "tor", "relay", "corporate", "private"]
+"""What kind of network an address is of; "" where no list says.  relay: a consumer's privacy service that states its
+users' territory, such as iCloud Private Relay."""
+
 Derivation = Literal["asserted-territory", "asserted-address", "forwarded", "peer", "site", "none"]
 
 
 class SourceAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one source of place data said: `code` as it stands there, `as_of` is the data's own date."""
+    """What one source of place data said: `code` as it stands there, `as_of` is the data's own date.  `subdivision`:
+    ISO 3166-2, where the source knows parts of territories."""
 
     source: str
     code: str
     as_of: str
+    subdivision: str = ""
 
 
 class Located(msgspec.Struct, frozen=True, gc=False):
-    """An address, looked up: `kind` is public, private or malformed."""
+    """An address, looked up: `kind` is public, private or malformed.  `confidence`: 0 to 1, see `atlas.agree`."""
 
     territory: str
     certainty: Certainty
     kind: Literal["public", "private", "malformed"] = "public"
     answers: tuple[SourceAnswer, ...] = ()
+    subdivision: str = ""
+    network: Network = ""
+    confidence: float = 0.0
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -42,3 +51,6 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     peer: str = ""
     skipped: tuple[str, ...] = ()
     answers: tuple[SourceAnswer, ...] = ()
+    subdivision: str = ""
+    network: Network = ""
+    confidence: float = 0.0

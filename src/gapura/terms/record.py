@@ -37,6 +37,8 @@ class Context(msgspec.Struct, frozen=True, array_like=True, gc=False):
     effect: Effect
     verdicts: tuple[Verdict, ...]
     answers: tuple[SourceAnswer, ...]
+    subdivision: str = ""
+    network: str = ""
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):

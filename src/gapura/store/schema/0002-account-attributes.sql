@@ -1,0 +1,2 @@
+ALTER TABLE account ADD COLUMN contract TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN phone_territory TEXT NOT NULL DEFAULT '';
