@@ -20,20 +20,23 @@ Action = Literal[
     "key.read", "key.write",
     "principal.read", "principal.write",
     "rulebook.read", "usage.read", "record.read", "audit.read",
-    "backup",
+    "atlas.write", "backup",
 ]  # fmt: skip
 
 READS: frozenset[Action] = frozenset({"account.read", "key.read", "rulebook.read", "usage.read", "record.read"})
 ROLES: dict[Role, frozenset[Action]] = {
     "owner": READS
-    | {"account.write", "account.status", "key.write", "principal.read", "principal.write", "audit.read", "backup"},
-    "operator": READS | {"account.write", "account.status", "key.write", "backup"},
+    | {"account.write", "account.status", "key.write", "principal.read", "principal.write", "audit.read"}
+    | {"atlas.write", "backup"},
+    "operator": READS | {"account.write", "account.status", "key.write", "atlas.write", "backup"},
     "approver": READS | {"account.status", "audit.read"},
     "auditor": READS | {"principal.read", "audit.read"},
     "account": frozenset({"account.read", "key.read", "key.write", "usage.read"}),
 }
 # What concerns the deployment as a whole: refused to whoever belongs to an organisation, whatever the role.
-WHOLE: frozenset[Action] = frozenset({"principal.read", "principal.write", "rulebook.read", "audit.read", "backup"})
+WHOLE: frozenset[Action] = frozenset(
+    {"principal.read", "principal.write", "rulebook.read", "audit.read", "atlas.write", "backup"}
+)
 
 
 class Principal(msgspec.Struct, frozen=True):
