@@ -150,8 +150,9 @@ def path(rings: list[Ring]) -> str:
     told = []
     for ring in rings:
         points = [projected(point) for point in ring]
-        steps = [(x1 - x0, y1 - y0) for (x0, y0), (x1, y1) in pairwise(points)]
-        told.append(f"M{points[0][0]} {points[0][1]}l" + " ".join(f"{x} {y}" for x, y in steps if x or y) + "z")
+        steps = " ".join(f"{x1 - x0} {y1 - y0}" for (x0, y0), (x1, y1) in pairwise(points) if (x0, y0) != (x1, y1))
+        if steps:  # else it is a piece of the edge
+            told.append(f"M{points[0][0]} {points[0][1]}l{steps}z")
     return "".join(told)
 
 
