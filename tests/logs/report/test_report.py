@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from gapura.atlas.territories import NAMES
 from gapura.logs import report
@@ -17,7 +17,7 @@ from gapura.logs.result import Backtest
 
 CHROMIUM = shutil.which("chromium")
 STEPS = "all => all.map(one => [one.closest('a').dataset.code, +one.className.baseVal.match(/s(\\d)/)[1]])"
-WIDE, NARROW = {"width": 1250, "height": 900}, {"width": 390, "height": 844}
+WIDE, NARROW = ViewportSize(width=1250, height=900), ViewportSize(width=390, height=844)
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +119,8 @@ def test_the_keyboard_reaches_every_mark_and_every_table(opened: Opened, found: 
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_small_territories_can_be_seen_and_hit(opened: Opened, size: dict[str, int]) -> None:
-    opened.page.set_viewport_size(size)  # type: ignore[arg-type]  # a TypedDict of its own
+def test_small_territories_can_be_seen_and_hit(opened: Opened, size: ViewportSize) -> None:
+    opened.page.set_viewport_size(size)
     for code in ("LU", "MO", "HK", "CN"):
         box = opened.page.locator(f'svg.map a[data-code="{code}"]').bounding_box()
         assert box is not None and min(box["width"], box["height"]) >= 7, code
