@@ -50,7 +50,7 @@ def broken(life):
     raise RuntimeError("cannot")
 
 ADDRESS = door.getsockname()
-children = [Child("early", member("early"), stage=1), Child("late", member("late"), door, stage=2)]
+children = [Child("early", member("early"), stage=1), Child("late", member("late"), (door,), stage=2)]
 if "broken" in sys.argv:
     children.append(Child("broken", broken, stage=3))
 print("ends", Supervisor(children, drain_s=5, on_ready=lambda: print("ready", flush=True)).run(), flush=True)

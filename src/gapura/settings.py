@@ -77,6 +77,24 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     secret: Annotated[Secret, Meta(description="Seals what is stored; empty: a file in the home.")] = Secret("")
     bootstrap_key: Annotated[Secret, Meta(description="An API key that exists from the first start.")] = Secret("")
     admin_token: Annotated[Secret, Meta(description="A token for the admin API, from the first start.")] = Secret("")
+    authorizer_secret: Annotated[
+        Secret, Meta(description="What front ends prove themselves with; empty: there is no authorizer.")
+    ] = Secret("")
+    authorizer_peers: Annotated[
+        tuple[str, ...], Meta(description="Networks (CIDR) of the front ends that may ask the authorizer.")
+    ] = ()
+    authorizer_host: Annotated[str, Meta(min_length=1, description="Address on which the authorizer listens.")] = (
+        "127.0.0.1"
+    )
+    authorizer_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="Port of the authorizer; 0 takes a free one.")
+    ] = 8082
+    authorizer_product: Annotated[
+        str, Meta(description="The product that is meant where a front end names none, as `openai/chatgpt`.")
+    ] = ""
+    authorizer_on_error: Annotated[
+        Literal["deny", "allow"], Meta(description="What the authorizer answers while it cannot decide.")
+    ] = "deny"
     snapshot_max_age: Annotated[
         Seconds, Meta(description="Seconds without the keeper after which guarded providers answer 503.")
     ] = 900.0
@@ -139,6 +157,10 @@ class Settings(Declared, frozen=True, kw_only=True):
                 given[name] = "file", f"{name} in gapura.toml", value
         values = {name: _decode(name, label, value, source) for name, (source, label, value) in given.items()}
         values["home"] = folder / values.get("home", DECLARED["home"].default)
+        if bool(values.get("authorizer_secret")) != bool(values.get("authorizer_peers")):
+            raise BadSetting(
+                "the authorizer needs both GAPURA_AUTHORIZER_SECRET and GAPURA_AUTHORIZER_PEERS, or neither"
+            )
         if database := values.get("database"):
             values["database"] = f"sqlite:///{folder / database.removeprefix('sqlite:///')}"
         return cls(
@@ -156,6 +178,11 @@ class Settings(Declared, frozen=True, kw_only=True):
     @property
     def database_path(self) -> Path:
         return Path(self.database.removeprefix("sqlite:///")) if self.database else self.home / "gapura.db"
+
+    @property
+    def authorizes(self) -> bool:
+        """Whether other front ends may ask for decisions."""
+        return bool(self.authorizer_secret)
 
     @property
     def admin_hosts(self) -> frozenset[str]:
@@ -185,7 +212,7 @@ stand in lower case and without prefix (`port = 9000`) above the first table. Re
 that Gapura is started in. An empty variable is one that is not set. A name that is not here stops the start.
 
 Secrets have at least 32 characters and can be read from a file: `GAPURA_SECRET_FILE`, `GAPURA_BOOTSTRAP_KEY_FILE`,
-`GAPURA_ADMIN_TOKEN_FILE`, and likewise for each provider's key.
+`GAPURA_ADMIN_TOKEN_FILE`, `GAPURA_AUTHORIZER_SECRET_FILE`, and likewise for each provider's key.
 
 | variable | default | meaning |
 |---|---|---|""".splitlines()
@@ -313,6 +340,7 @@ def _database(value: str) -> str:
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "trusted_proxies": _networks,
+    "authorizer_peers": _networks,
     "site_territory": _territory,
     "egress_territory": _territory,
     "database": _database,

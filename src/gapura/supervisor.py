@@ -51,12 +51,12 @@ class Life(msgspec.Struct):
 
 
 class Child(msgspec.Struct):
-    """`main` runs in the child and returns when it has drained.  `listener` is the child's; those of others are closed
-    there.  `stage`: higher ones start later and drain earlier."""
+    """`main` runs in the child and returns when it has drained.  `listeners` are the child's; there those of others are
+    closed.  `stage`: higher ones start later and drain earlier."""
 
     name: str
     main: Callable[[Life], None]
-    listener: socket.socket | None = None
+    listeners: tuple[socket.socket, ...] = ()
     stage: int = 0
     hup: bool = False
     pid: int = 0
@@ -72,7 +72,7 @@ class Supervisor:
         self._drain_s, self._on_ready = drain_s, on_ready
         self._life_read, self._life_write = os.pipe()
         self._wake_read, self._wake_write = os.pipe()
-        self._listeners = [child.listener for child in children if child.listener is not None]
+        self._listeners = [listener for child in children for listener in child.listeners]
         self._signals: list[int] = []
         self._due: dict[str, float] = {}
 
@@ -174,7 +174,7 @@ class Supervisor:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
             for listener in self._listeners:
-                if listener is not child.listener:
+                if listener not in child.listeners:
                     listener.close()
             os.close(self._life_write)
             os.close(self._wake_read)

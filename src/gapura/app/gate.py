@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from gapura.app.rules import rulebook, ways
 from gapura.atlas.proxies import Trust
 from gapura.atlas.sources import Atlas
 from gapura.clock import Clock
+from gapura.gate.authorizer import Access, Authorizer
 from gapura.gate.http import App
 from gapura.gate.link import Link, State
 from gapura.gate.metrics import Metrics
@@ -31,6 +32,7 @@ from gapura.store.directory import Directory
 from gapura.store.journal import Journal, JournalFull
 from gapura.supervisor import Life
 from gapura.terms import ids
+from gapura.terms.caller import Account
 from gapura.terms.link import Report
 from gapura.terms.record import Marked, Progress
 from gapura.terms.rulebook import Rulebook
@@ -79,6 +81,7 @@ class GateProcess:
         )
         self._directory: Directory | None = None
         self._welcomed = asyncio.Event()
+        self.authorizer = self._authorizer() if settings.authorizes else None
         metrics = self._metrics = Metrics(
             self.gate.tally,
             {
@@ -86,18 +89,26 @@ class GateProcess:
                 "gapura_journal_room": lambda: float(self.journal.room),
                 "gapura_keeper_connected": lambda: float(self.link.connected),
             },
+            self.authorizer.samples if self.authorizer else dict,
         )
         self.app = App(self.gate, metrics)
 
-    async def run(self, stop: asyncio.Event, listener: socket.socket, life: Life) -> None:
-        """Serve until `stop`; then begun requests end, and what was lent goes back."""
-        server = loops.server(self.app, self._settings, frozenset(self._settings.allowed_hosts))
+    async def run(self, stop: asyncio.Event, listeners: Sequence[socket.socket], life: Life) -> None:
+        """Serve until `stop`; then begun requests end, and what was lent goes back.  `listeners`: the gates' own, and
+        the authorizer's where it is on."""
+        # Front ends ask under any name: they hand on the client's.
+        apps = ((self.app, frozenset(self._settings.allowed_hosts)), (self.authorizer, frozenset[str]()))
+        servers = [
+            (loops.server(app, self._settings, hosts), at) for (app, hosts), at in zip(apps, listeners, strict=False)
+        ]
         async with self.working(stop), asyncio.TaskGroup() as tasks:
             if not stop.is_set():
-                tasks.create_task(server.serve(sockets=[listener]))
+                for server, at in servers:
+                    tasks.create_task(server.serve(sockets=[at]))
                 life.ready()
                 await stop.wait()
-                server.should_exit = True
+                for server, _ in servers:
+                    server.should_exit = True
 
     @asynccontextmanager
     async def working(self, stop: asyncio.Event | None = None) -> AsyncIterator[None]:
@@ -145,6 +156,20 @@ class GateProcess:
                 written = self.journal.sequence
                 await asyncio.to_thread(self.journal.sync)
             await asyncio.sleep(pause)
+
+    def _authorizer(self) -> Authorizer:
+        settings = self._settings
+        access = Access(
+            secret=settings.authorizer_secret.encode(),
+            peers=Trust(settings.authorizer_peers),
+            proxies=Trust((*settings.authorizer_peers, *settings.trusted_proxies)),
+            product=settings.authorizer_product,
+            on_error=settings.authorizer_on_error,
+        )
+        return Authorizer(self.gate, access, self._account)
+
+    def _account(self, organisation: str, external_id: str) -> Account | None:
+        return self._directory.by_external_id(organisation, external_id) if self._directory else None
 
     def _new_rules(self, encoded: bytes) -> None:
         book = msgspec.msgpack.decode(encoded, type=Rulebook)

@@ -47,10 +47,21 @@ RETAIN_S = 3600.0
 
 
 class Keeper:
-    """`rules` is the rulebook in force.  `simulators`: provider → base URL, where the sandbox runs."""
+    """`rules` is the rulebook in force.  `simulators`: provider → base URL, where the sandbox runs.  `authorizer` is
+    where front ends may ask, "" for nowhere."""
 
-    def __init__(self, settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        simulators: dict[str, str],
+        atlas: Atlas,
+        clock: Clock,
+        *,
+        authorizer: str = "",
+    ) -> None:
         self.settings, self._simulators, self._atlas, self._clock = settings, simulators, atlas, clock
+        self._authorizer = authorizer
         self.store = Store.open(settings.database_path, secret=home.secret, clock=clock)
         self.rules = Rules(rulebook(settings, simulators))
         self.ingest = Ingest(self.store, settings.home / "journal", clock)
@@ -168,6 +179,7 @@ class Keeper:
             journal_lag_s=self.ingest.lag(),
             gates=tuple(GateStatus(hello.gate, hello.pid, hello.incarnation) for hello in self.hub.here()),
             problems=tuple(problems(self.rules.book, self._clock())),
+            authorizer=self._authorizer,
         )
 
     def _welcome(self) -> Welcome:

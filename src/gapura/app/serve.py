@@ -36,20 +36,28 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         say(tell_once(settings.home, home.once, terminal=sys.stdout.isatty()))
         gates = bind(settings.host, settings.port, "GAPURA_PORT")
         keeper = bind(settings.admin_host, settings.admin_port, "GAPURA_ADMIN_PORT")
+        authorizer = (
+            bind(settings.authorizer_host, settings.authorizer_port, "GAPURA_AUTHORIZER_PORT")
+            if settings.authorizes
+            else None
+        )
         vendors = bind("127.0.0.1", 0, "the sandbox") if home.sandbox else None
         simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
         book = rulebook(settings, simulators)
         atlas = sources.load(settings.home)
-        children = [Child("keeper", _keeper(settings, home, simulators, atlas, keeper), keeper, stage=1, hup=True)]
+        asked = url(authorizer) if authorizer else ""
+        told = _keeper(settings, home, simulators, atlas, keeper, asked)
+        children = [Child("keeper", told, (keeper,), stage=1, hup=True)]
         if vendors:
-            children.append(Child("sandbox", _sandbox(vendors), vendors))
+            children.append(Child("sandbox", _sandbox(vendors), (vendors,)))
+        doors = (gates, authorizer) if authorizer else (gates,)
         children += [
-            Child(f"gate {number}", _gate(settings, home, simulators, atlas, gates, number), gates, stage=2)
+            Child(f"gate {number}", _gate(settings, home, simulators, atlas, doors, number), doors, stage=2)
             for number in range(settings.workers or cores())
         ]
 
         def announce() -> None:
-            say(banner(settings, home, book, gates, keeper))
+            say(banner(settings, home, book, gates, keeper, asked))
 
         return Supervisor(children, drain_s=settings.drain_s, on_ready=announce).run()
 
@@ -87,11 +95,12 @@ def bind(host: str, port: int, name: str) -> socket.socket:
 
 
 def _keeper(
-    settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, listener: socket.socket
+    settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, listener: socket.socket, asked: str
 ) -> Callable[[Life], None]:
     def main(life: Life) -> None:
         async def process(stop: asyncio.Event) -> None:
-            await Keeper(settings, home, simulators, atlas, system_clock).run(stop, listener, life)
+            keeper = Keeper(settings, home, simulators, atlas, system_clock, authorizer=asked)
+            await keeper.run(stop, listener, life)
 
         loops.run(life, process)
 
@@ -99,11 +108,16 @@ def _keeper(
 
 
 def _gate(
-    settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, listener: socket.socket, number: int
+    settings: Settings,
+    home: Home,
+    simulators: dict[str, str],
+    atlas: Atlas,
+    listeners: Sequence[socket.socket],
+    number: int,
 ) -> Callable[[Life], None]:
     def main(life: Life) -> None:
         async def process(stop: asyncio.Event) -> None:
-            await GateProcess(settings, home, simulators, atlas, system_clock, number).run(stop, listener, life)
+            await GateProcess(settings, home, simulators, atlas, system_clock, number).run(stop, listeners, life)
 
         loops.run(life, process)
 
@@ -124,14 +138,20 @@ def _sandbox(listener: socket.socket) -> Callable[[Life], None]:
     return main
 
 
-def banner(settings: Settings, home: Home, book: Rulebook, gates: socket.socket, keeper: socket.socket) -> list[str]:
-    """What is in force: addresses, providers, policies, and what a person should look at."""
+def banner(
+    settings: Settings, home: Home, book: Rulebook, gates: socket.socket, keeper: socket.socket, asked: str = ""
+) -> list[str]:
+    """What is in force: addresses (`asked` is the authorizer's), providers, policies; what a person should look at."""
     lines = [
         f"gapura {__version__}{'   SANDBOX: the vendors are simulated, nothing leaves this machine' * home.sandbox}",
         f"serves      {url(gates)}/v1",
         f"admin       {url(keeper)}/api/v1",
         f"state       {settings.home}",
     ]
+    if asked:
+        product = settings.authorizer_product or "the product that they name"
+        peers = ", ".join(settings.authorizer_peers)
+        lines.insert(3, f"authorizer  {asked} for {peers}; {product}; undecided: {settings.authorizer_on_error}")
     for endpoint in book.endpoints:
         where = f"processes in {endpoint.processing_territory or 'an unknown territory'}"
         lines.append(f"provider    {endpoint.provider:<7} {endpoint.base_url} ({where})")

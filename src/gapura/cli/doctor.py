@@ -137,10 +137,10 @@ def _opened(path: Path) -> Connection:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     serving = runtime.is_held(settings.home)
-    for name, host, port in (
-        ("port", settings.host, settings.port),
-        ("admin port", settings.admin_host, settings.admin_port),
-    ):
+    ports = [("port", settings.host, settings.port), ("admin port", settings.admin_host, settings.admin_port)]
+    if settings.authorizes:
+        ports.append(("authorizer port", settings.authorizer_host, settings.authorizer_port))
+    for name, host, port in ports:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             family, kind, _, _, address = found[0]

@@ -29,7 +29,7 @@ class GateStatus(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """`serving`: whether a keeper answers (a command without one works on the store itself).  `ready`: whether it
     does its work.  `journal_lag_s` is the age of the oldest entry that was not taken in yet.  `problems`: what a
-    person should look at."""
+    person should look at.  `authorizer`: where front ends may ask for decisions, "" for nowhere."""
 
     version: str
     serving: bool
@@ -41,6 +41,7 @@ class Status(msgspec.Struct, frozen=True):
     journal_lag_s: float = 0.0
     gates: tuple[GateStatus, ...] = ()
     problems: tuple[str, ...] = ()
+    authorizer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

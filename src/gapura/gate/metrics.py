@@ -8,10 +8,15 @@ from gapura.request.settle import Tally
 
 
 class Metrics:
-    """`tally` counts what providers gave; `gauges` are read when asked for."""
+    """`tally` counts what providers gave; `gauges` are read when asked for, and so are the series of `more`."""
 
-    def __init__(self, tally: Tally, gauges: Mapping[str, Callable[[], float]] | None = None) -> None:
-        self._tally, self._gauges = tally, gauges or {}
+    def __init__(
+        self,
+        tally: Tally,
+        gauges: Mapping[str, Callable[[], float]] | None = None,
+        more: Callable[[], dict[str, float]] = dict,
+    ) -> None:
+        self._tally, self._gauges, self._more = tally, gauges or {}, more
         self._served: Counter[tuple[str, int, str]] = Counter()
 
     def served(self, path: str, exchange: Exchange) -> None:
@@ -28,7 +33,7 @@ class Metrics:
             found[sample("gapura_attempts_total", {"provider": provider, "outcome": outcome})] = count
         for (provider, kind), count in self._tally.tokens.items():
             found[sample("gapura_tokens_total", {"provider": provider, "kind": kind})] = count
-        return found | {name: read() for name, read in self._gauges.items()}
+        return found | {name: read() for name, read in self._gauges.items()} | self._more()
 
 
 def sample(name: str, labels: Mapping[str, str]) -> str:
