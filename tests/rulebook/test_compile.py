@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from gapura.clock import TurnableClock, instant
 from gapura.rulebook import compile as compiled
-from gapura.rulebook.compile import Rules, verdict
+from gapura.rulebook.compile import Rules
 from gapura.rulebook.explain import explain
+from gapura.rulebook.opinions import verdict
 from gapura.rulebook.weigh import RANK
 from gapura.terms.caller import Account
 from gapura.terms.place import Certainty, Origin

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from gapura.clock import instant
-from gapura.rulebook.weigh import Facts, Ruling, covers, turning_points, weigh
+from gapura.rulebook.facts import Facts
+from gapura.rulebook.weigh import Ruling, covers, turning_points, weigh
+from gapura.terms.caller import Account
 from gapura.terms.rulebook import Effect, Exemption, Pack, Phase, Policy, Rule
 
 AT = instant("2024-07-01T00:00:00Z")
@@ -18,8 +20,7 @@ SINGAPORE = Facts(
     model="gpt-4o",
     territory="SG",
     certainty="certain",
-    account="acme",
-    account_id="acc_1",
+    account=Account("acc_1", "acme", "org_1"),
     egress="",
     at=AT,
 )
@@ -181,7 +182,7 @@ def test_everything_passed_over_is_told_with_its_reason() -> None:
         (policy(phases=(phase("warn", AT + 1),)), HONG_KONG, "HK; warn begins 2024-07-01T00:00:00.000001Z"),
         (policy(phases=(phase("block", AT),)), HONG_KONG, "HK; block since 2024-07-01T00:00:00Z"),
         (policy(), ABSENT, "set GAPURA_SITE_TERRITORY to say where such callers are"),
-        (policy(exceptions=(LIFTED,)), HONG_KONG, "p is lifted for acme: contract"),
+        (policy(exceptions=(LIFTED,)), HONG_KONG, "p is lifted for this account: contract"),
     ],
 )
 def test_reasons_are_sentences(one: Policy, facts: Facts, because: str) -> None:

@@ -29,6 +29,8 @@ def decide(rules: Rules, route: Route, caller: Caller, origin: Origin, at: int, 
         route.model,
         origin.territory,
         origin.certainty,
+        rules.part(origin),
+        origin.network,
         rules.standing(account),
         caller.key.providers,
         account.data_may_go_to,
@@ -36,7 +38,9 @@ def decide(rules: Rules, route: Route, caller: Caller, origin: Origin, at: int, 
     )
     known = rules.decisions.get(key)
     if known is None or known[0] is not route:
-        known = rules.decisions.keep(key, (route, _decide(rules, route, caller, origin, at)))
+        known = route, _decide(rules, route, caller, origin, at)
+        if not rules.fleeting:
+            rules.decisions.keep(key, known)
     same = known[1]
     return Decision(decision_id, same.policy_version, same.effect, same.verdicts, same.open_to)
 

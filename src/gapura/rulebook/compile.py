@@ -6,18 +6,18 @@ same answer, so answers are remembered by the stretch of time that they hold for
 
 import sys
 from bisect import bisect_right
-from collections.abc import Mapping
 from functools import cache
 from typing import TypeVar
-from urllib.parse import urlsplit
-
-import msgspec
 
 from gapura.providers import catalogue
-from gapura.rulebook.weigh import RANK, Facts, Ruling, turning_points, weigh
-from gapura.terms.caller import Account, Status
+from gapura.rulebook.distinct import Distinct, Standing
+from gapura.rulebook.facts import Facts
+from gapura.rulebook.opinions import Guard, Opinion, guarding, opinions, product_name, product_of, verdict
+from gapura.rulebook.shelf import Shelf
+from gapura.rulebook.weigh import turning_points
+from gapura.terms.caller import Account
 from gapura.terms.place import Origin
-from gapura.terms.rulebook import Effect, Endpoint, Policy, Route, Rulebook, Target
+from gapura.terms.rulebook import Endpoint, Route, Rulebook, Target
 from gapura.terms.verdict import Decision, Verdict
 
 LIMIT = 65_536
@@ -36,49 +36,44 @@ class Memo(dict[K, V]):
         return value
 
 
-class Opinion(msgspec.Struct, frozen=True):
-    """What one policy says of a target.  `pack`, `as_of` and `source` are "" where it is the account's own state."""
-
-    policy: str
-    pack: str
-    as_of: str
-    source: str
-    ruling: Ruling
-
-
-STATES: Mapping[Status, tuple[Effect, str]] = {
-    "warned": ("warn", "the account has been warned"),
-    "suspended": ("block", "the account is suspended"),
-}
+Question = tuple[str, str, str, str, str, str, str, Standing, int]
 
 
 class Rules:
     """A rulebook in force.  Immutable but for what it remembers; a request uses one from its start to its end.
 
-    `decisions` is where the stage `decide` keeps its own, so that they go when these rules go.
+    `decisions` is where the stage `decide` keeps its own, so that they go when these rules go; nothing may be kept
+    where `fleeting`: an expression looks at the time.  `products` are those that `judge_product` knows.
     """
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self.endpoints: dict[str, Endpoint] = {endpoint.provider: endpoint for endpoint in book.endpoints}
-        providers = {*self.endpoints, *(provider for policy in book.policies for provider in policy.pack.guards)}
-        self._guards = {provider: guarding(book, provider) for provider in sorted(providers)}
-        self._named = {
-            account
-            for policy in book.policies
-            for names in (*(rule.accounts for rule in policy.rules), {lifted.account for lifted in policy.exceptions})
-            for account in names
+        shelves = {policy.name: Guard(policy, Shelf(policy)) for policy in book.policies}
+        guarded = {(name, product_of(policy)) for policy in book.policies for name in policy.pack.guards}
+        self._guards = {
+            (provider, product): tuple(shelves[policy.name] for policy in guarding(book, provider, product))
+            for provider, product in guarded
         }
+        self._products: dict[str, tuple[Guard, ...]] = {}
+        for guard in shelves.values():
+            name = product_name(guard.policy)
+            self._products[name] = (*self._products.get(name, ()), guard)
+        self.products = frozenset(self._products)
+        distinct = Distinct(book)
+        self.fleeting = distinct.fleeting
+        self.standing = distinct.standing
+        self.part = distinct.part
         self.turning_points = sorted(set().union(*(turning_points(policy) for policy in book.policies)))
         self._stretch = (0, 0, 0)
         self._routes: Memo[str, Route] = Memo()
         self._ceilings: Memo[str, int] = Memo()
         self.decisions: Memo[tuple[object, ...], tuple[Route, Decision]] = Memo()
-        self._verdicts: Memo[tuple[str, str, str, str, tuple[str, str, Status], int], Verdict] = Memo()
+        self._verdicts: Memo[Question, Verdict] = Memo()
 
     def is_guarded(self, provider: str) -> bool:
         """Whether any policy has a say about this provider."""
-        return bool(self._guards.get(provider))
+        return bool(self._guards.get((provider, "api")))
 
     def route(self, model: str) -> Route | None:
         """The route of a model name.  `provider/model` is one of its own for each provider with an endpoint."""
@@ -108,55 +103,73 @@ class Rules:
             self._stretch = since, until, number
         return number
 
-    def standing(self, account: Account) -> tuple[str, str, Status]:
-        """What tells an account from others, to these rules: both its names where they name it, and its state."""
-        if account.external_id in self._named or account.id in self._named:
-            return account.external_id, account.id, account.status
-        return "", "", account.status
-
-    def judge(self, provider: str, model: str, origin: Origin, account: Account, at: int) -> Verdict:
+    def judge(
+        self, provider: str, model: str, origin: Origin, account: Account, at: int, *, product: str = "api"
+    ) -> Verdict:
         """May this target serve this origin?  The strictest policy decides."""
-        key = (provider, model, origin.territory, origin.certainty, self.standing(account), self.stretch(at))
+        return self._judge(provider, product, model, origin, account, at)
+
+    def judge_product(self, product: str, origin: Origin, account: Account, at: int, model: str = "") -> Verdict:
+        """May this product, as `openai/chatgpt`, be used from this origin?  It is asked by front ends that serve it
+        themselves, so this gateway's own egress has no say."""
+        return self._judge("", product, model, origin, account, at)
+
+    def opinions(
+        self, provider: str, model: str, origin: Origin, account: Account, at: int, *, product: str = "api"
+    ) -> list[Opinion]:
+        """What each policy that guards the target says, with all that it passed over, and the account's own state
+        where that has a say."""
+        return opinions(*self._asked(provider, product, model, origin, account, at), told=True)
+
+    def product_opinions(
+        self, product: str, origin: Origin, account: Account, at: int, model: str = ""
+    ) -> list[Opinion]:
+        """The same of a product, as `openai/chatgpt`."""
+        return opinions(*self._asked("", product, model, origin, account, at), told=True)
+
+    def _judge(self, provider: str, product: str, model: str, origin: Origin, account: Account, at: int) -> Verdict:
+        """Without `provider`, `product` is the whole name."""
+        key = (
+            provider,
+            product,
+            model,
+            origin.territory,
+            origin.certainty,
+            self.part(origin),
+            origin.network,
+            self.standing(account),
+            self.stretch(at),
+        )
         known = self._verdicts.get(key)
         if known is None:
-            opinions = self.opinions(provider, model, origin, account, at)
-            known = self._verdicts.keep(key, verdict(f"{provider}/{model}", opinions))
+            said = opinions(*self._asked(provider, product, model, origin, account, at), told=False)
+            known = verdict(f"{provider}/{model}" if provider else product, said)
+            if not self.fleeting:
+                self._verdicts.keep(key, known)
         return known
 
-    def opinions(self, provider: str, model: str, origin: Origin, account: Account, at: int) -> list[Opinion]:
-        """What each policy that guards the target says, and the account's own state where that has a say."""
+    def _asked(
+        self, provider: str, product: str, model: str, origin: Origin, account: Account, at: int
+    ) -> tuple[tuple[Guard, ...], Facts]:
+        """Who is asked, and about what."""
+        if provider:
+            guards, egress = self._guards.get((provider, product), ()), self.book.egress_territory
+        else:
+            guards, egress = self._products.get(product, ()), ""
+            provider, _, product = product.rpartition("/")
         facts = Facts(
             provider=provider,
+            product=product,
             model=model,
             territory=origin.territory,
             certainty=origin.certainty,
-            account=account.external_id,
-            account_id=account.id,
-            egress=self.book.egress_territory,
+            subdivision=origin.subdivision,
+            network=origin.network,
+            account=account,
+            egress=egress,
             at=at,
         )
-        found = [
-            Opinion(policy.name, policy.pack.name, policy.pack.as_of, policy.pack.source, weigh(policy, facts))
-            for policy in self._guards.get(provider, ())
-        ]
-        if state := STATES.get(account.status):
-            found.append(Opinion("", "", "", "", Ruling(state[0], "account", state[1])))
-        return found
-
-
-def verdict(target: str, opinions: list[Opinion]) -> Verdict:
-    """The strictest of them; among equals, one that is certain to block or uncertain to serve."""
-    if not opinions:
-        return Verdict(target, "allow", "", "", "no policy guards this provider")
-
-    def weight(opinion: Opinion) -> tuple[int, bool]:
-        ruling = opinion.ruling
-        return RANK[ruling.effect], ruling.certain == (ruling.effect == "block")
-
-    first = max(opinions, key=weight)
-    blocks = first.ruling.effect == "block"
-    certain = first.ruling.certain if blocks else all(opinion.ruling.certain for opinion in opinions)
-    return Verdict(target, first.ruling.effect, first.policy, first.ruling.rule, first.ruling.because, certain)
+        return guards, facts
 
 
 @cache
@@ -164,14 +177,3 @@ def _most_output() -> int:
     """For a model of which no limit is known, the highest of those that are: a hold must not be too small."""
     vendors = catalogue.catalogue().vendors.values()
     return max(model.max_output for vendor in vendors for model in vendor.models.values())
-
-
-def guarding(book: Rulebook, provider: str) -> tuple[Policy, ...]:
-    """The policies whose pack guards this provider where it is reached."""
-    endpoint = next((endpoint for endpoint in book.endpoints if endpoint.provider == provider), None)
-    host = (urlsplit(endpoint.base_url).hostname or "") if endpoint else ""
-    return tuple(
-        policy
-        for policy in book.policies
-        if provider in policy.pack.guards and (not policy.pack.hosts or host in policy.pack.hosts)
-    )

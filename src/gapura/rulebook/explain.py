@@ -4,7 +4,8 @@ from bisect import bisect_right
 
 import msgspec
 
-from gapura.rulebook.compile import Opinion, Rules
+from gapura.rulebook.compile import Rules
+from gapura.rulebook.opinions import Opinion
 from gapura.terms.caller import Account
 from gapura.terms.place import Origin
 from gapura.terms.verdict import Verdict

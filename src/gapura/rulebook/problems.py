@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gapura.rulebook.compile import guarding
+from gapura.rulebook.opinions import guarding
 from gapura.rulebook.weigh import covers
 from gapura.terms.rulebook import Rulebook
 

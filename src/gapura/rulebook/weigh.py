@@ -6,33 +6,18 @@ Egress comes first because no exception of ours changes what the provider sees o
 not know, or not for sure, is never treated more strictly than one that is known not to be covered.
 """
 
-from fnmatch import fnmatchcase
-
 import msgspec
 
 from gapura.clock import text
-from gapura.terms.place import Certainty
-from gapura.terms.rulebook import STRICTNESS, Effect, Exemption, Phase, Policy, Rule
+from gapura.rulebook.conditions import Holds, ask, evidence, for_everybody, in_time, over
+from gapura.rulebook.facts import Facts
+from gapura.rulebook.shelf import Shelf, in_turn
+from gapura.terms.rulebook import STRICTNESS, Coverage, Effect, Exemption, Phase, Policy, Rule
 
-RESERVED = ("egress", "exception", "coverage", "partial", "unknown", "disagreement", "absent", "account")
+RESERVED = ("egress", "exception", "coverage", "partial", "unknown", "disagreement", "absent", "account", "error")
 """What a Ruling's `rule` says where no rule of the policy decided; rules cannot be called so."""
 
 RANK: dict[Effect, int] = {effect: rank for rank, effect in enumerate(STRICTNESS)}
-_TURN: dict[Effect, int] = {"allow": 0, "block": 1, "review": 2, "warn": 3}
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What a policy looks at.  `account` is the external id, by which policies name accounts; where organisations
-    share one, `account_id` tells them apart.  `egress` is the gateway's own territory ("": not known)."""
-
-    provider: str
-    model: str
-    territory: str
-    certainty: Certainty
-    account: str
-    account_id: str
-    egress: str
-    at: int
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -43,24 +28,37 @@ class Passed(msgspec.Struct, frozen=True):
 
 
 class Ruling(msgspec.Struct, frozen=True):
+    """`evidence`: what the conditions of the rule that decided found."""
+
     effect: Effect
     rule: str
     because: str
     certain: bool = True
     passed: tuple[Passed, ...] = ()
+    evidence: tuple[str, ...] = ()
 
 
-def weigh(policy: Policy, facts: Facts) -> Ruling:
+def weigh(policy: Policy, facts: Facts, shelf: Shelf | None = None) -> Ruling:
+    """With the policy's `shelf` it looks only at what may apply: the same answer, and less that was passed over."""
     passed: list[Passed] = []
-    ruling = _egress(policy, facts) or _exception(policy, facts, passed)
-    for rule in sorted(policy.rules, key=lambda rule: _TURN[rule.effect]):
+    ruling = _egress(policy, facts) or _exception(policy, facts, shelf, passed)
+    partly: list[tuple[Rule, str]] = []
+    for rule in shelf.rules(facts) if shelf else in_turn(policy.rules):
         if ruling is not None:
             passed.append(Passed(rule.id, f"{ruling.rule} decided before it"))
-        elif why := _misses(rule, facts):
-            passed.append(Passed(rule.id, why))
+            continue
+        holds, why = ask(rule, facts)
+        if holds is Holds.YES:
+            because = rule.note or f"rule {rule.id} of {policy.name}"
+            ruling = Ruling(rule.effect, rule.id, because, evidence=tuple(evidence(rule, facts)))
+        elif holds is Holds.FAILED:
+            ruling = _failed(policy, rule, why)
         else:
-            ruling = Ruling(rule.effect, rule.id, rule.note or f"rule {rule.id} of {policy.name}")
-    return msgspec.structs.replace(ruling or _coverage(policy, facts), passed=tuple(passed))
+            passed.append(Passed(rule.id, why))
+            if holds is Holds.PARTLY and rule.effect != "allow":
+                partly.append((rule, why))
+    ruling = _in_part(policy, partly, ruling or _coverage(policy, facts))
+    return msgspec.structs.replace(ruling, passed=tuple(passed))
 
 
 def turning_points(policy: Policy) -> set[int]:
@@ -77,14 +75,18 @@ def phase_in_force(policy: Policy, at: int) -> Phase | None:
     return next((phase for phase in reversed(policy.phases) if phase.starts <= at), None)
 
 
+def coverage(policy: Policy, territory: str, subdivision: str = "") -> Coverage:
+    """What the policy's list says of a place, by way of its sovereign where the policy lets it follow."""
+    return policy.pack.coverage(policy.follows.get(territory, territory), subdivision)
+
+
 def covers(policy: Policy, territory: str, at: int) -> bool:
     """Whether the policy covers a place as such, whoever calls.  Phases give people time; they cover nothing."""
     for effect in ("allow", "block"):
         for rule in policy.rules:
-            for_everybody = not rule.accounts and not rule.models and not _untimely(rule, at)
-            if rule.effect == effect and for_everybody and territory in rule.territories:
+            if rule.effect == effect and territory in rule.territories and for_everybody(rule) and in_time(rule, at):
                 return effect == "allow"
-    return policy.pack.coverage(territory) != "not_listed"
+    return coverage(policy, territory) != "not_listed"
 
 
 def _egress(policy: Policy, facts: Facts) -> Ruling | None:
@@ -93,32 +95,38 @@ def _egress(policy: Policy, facts: Facts) -> Ruling | None:
     return Ruling("block", "egress", f"this gateway calls from {facts.egress}, which {_list(policy)} does not cover")
 
 
-def _exception(policy: Policy, facts: Facts, passed: list[Passed]) -> Ruling | None:
-    for exemption in policy.exceptions:
-        if exemption.account in (facts.account, facts.account_id):
-            if not _over(exemption, facts.at):
-                return Ruling("allow", "exception", f"{policy.name} is lifted for {facts.account}: {exemption.reason}")
+def _exception(policy: Policy, facts: Facts, shelf: Shelf | None, passed: list[Passed]) -> Ruling | None:
+    """Those under the account's external id come before those under its own."""
+    for name in (facts.account.external_id, facts.account.id):
+        named = shelf.exceptions(name) if shelf else (one for one in policy.exceptions if one.account == name)
+        for exemption in named:
+            if not over(exemption, facts.at):
+                return _lifted(policy, exemption)
             passed.append(Passed("exception", f"ended {text(exemption.ends)}"))
     return None
 
 
-def _misses(rule: Rule, facts: Facts) -> str:
-    """Why the rule does not apply; "" where it does."""
-    if untimely := _untimely(rule, facts.at):
-        return untimely
-    if rule.accounts and rule.accounts.isdisjoint((facts.account, facts.account_id)):
-        return "is for other accounts"
-    if rule.models and not any(
-        fnmatchcase(name, pattern)
-        for name in (facts.model, f"{facts.provider}/{facts.model}")
-        for pattern in rule.models
-    ):
-        return "is for other models"
-    if rule.territories and facts.certainty != "certain":
-        return "names territories, and this place is not certain"
-    if rule.territories and facts.territory not in rule.territories:
-        return f"does not name {facts.territory}"
-    return ""
+def _lifted(policy: Policy, exemption: Exemption) -> Ruling:
+    """Without the account's name: a hundred thousand accounts with one reason are one answer to remember."""
+    until = (f"until {text(exemption.ends)}",) if exemption.ends else ()
+    owner = (f"granted by {exemption.owner}",) if exemption.owner else ()
+    because = f"{policy.name} is lifted for this account: {exemption.reason}"
+    return Ruling("allow", "exception", because, evidence=(*owner, *until))
+
+
+def _failed(policy: Policy, rule: Rule, why: str) -> Ruling:
+    effect: Effect = "block" if policy.on_error == "deny" else "warn"
+    told = f"the expression of rule {rule.id} failed: {why}; {policy.name} says {policy.on_error}"
+    return Ruling(effect, "error", told, certain=False, evidence=(f"when: {rule.when}",))
+
+
+def _in_part(policy: Policy, partly: list[tuple[Rule, str]], ruling: Ruling) -> Ruling:
+    """A rule on parts of a territory, where only the whole is known, is no reason to block; nor is it nothing."""
+    for rule, why in partly:
+        effect = _milder(policy.on_partial, rule.effect)
+        if RANK[effect] > RANK[ruling.effect]:
+            ruling = Ruling(effect, "partial", f"rule {rule.id} {why}; {policy.name} says {policy.on_partial}")
+    return ruling
 
 
 def _coverage(policy: Policy, facts: Facts) -> Ruling:
@@ -134,19 +142,23 @@ def _coverage(policy: Policy, facts: Facts) -> Ruling:
     if facts.certainty != "certain":
         return _uncertain(policy, facts, gap)
     where = f"{_list(policy)} as of {policy.pack.as_of}"
-    match policy.pack.coverage(facts.territory):
+    place = facts.subdivision if facts.subdivision and facts.territory in policy.pack.partial else facts.territory
+    if sovereign := policy.follows.get(facts.territory):
+        where, place = f"{where} does not name {facts.territory}, which follows {sovereign}; it", sovereign
+    match coverage(policy, facts.territory, facts.subdivision):
         case "supported":
-            return Ruling("allow", "coverage", f"{where} covers {facts.territory}")
+            return Ruling("allow", "coverage", f"{where} covers {place}")
         case "partial":
-            excepted = policy.pack.partial[facts.territory] or "with exceptions"
+            whole = policy.follows.get(facts.territory, facts.territory)
+            excepted = policy.pack.partial[whole] or "with exceptions"
             effect = _milder(policy.on_partial, gap)
-            return Ruling(effect, "partial", f"{where} covers {facts.territory} in part: {excepted}")
+            return Ruling(effect, "partial", f"{where} covers {whole} in part: {excepted}")
     if phase is None:
         first = policy.phases[0]
         since = f"; {first.effect} begins {text(first.starts)}"
     else:
         since = f"; {gap} since {text(phase.starts)}" if phase.starts else ""
-    return Ruling(gap, "coverage", f"{where} does not cover {facts.territory}{since}")
+    return Ruling(gap, "coverage", f"{where} does not cover {place}{since}")
 
 
 def _uncertain(policy: Policy, facts: Facts, gap: Effect) -> Ruling:
@@ -157,16 +169,6 @@ def _uncertain(policy: Policy, facts: Facts, gap: Effect) -> Ruling:
     effect = _milder("block" if choice == "deny" else "warn", gap)
     # Where even a place that is not covered would be served, it is certain that this one may be.
     return Ruling(effect, rule, f"{told}; {policy.name} says {choice}", certain=gap != "block")
-
-
-def _untimely(rule: Rule, at: int) -> str:
-    if at < rule.starts:
-        return f"begins {text(rule.starts)}"
-    return f"ended {text(rule.ends)}" if _over(rule, at) else ""
-
-
-def _over(what: Rule | Exemption, at: int) -> bool:
-    return 0 < what.ends <= at
 
 
 def _milder(one: Effect, other: Effect) -> Effect:

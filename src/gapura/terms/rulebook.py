@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gapura.terms.caller import Status
+from gapura.terms.place import Network
+
 Effect = Literal["allow", "warn", "review", "block"]
 """review: served, marked and queued.  Strictness rises from allow to block."""
 
@@ -19,28 +22,39 @@ Coverage = Literal["supported", "partial", "not_listed"]
 
 class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A provider's list, dated and sourced.  `guards` are provider names; `hosts` narrows that to endpoints whose
-    host is one of them (empty: every host), since one vendor may run two sites under different terms.
+    host is one of them (empty: every host), since one vendor may run two sites under different terms.  `product` is
+    what the list is of: `api`, or something that is not reached through a gateway, such as `chatgpt`.
 
     `supported` and `partial` list territories.  A pack of `kind` deny lists what is excluded in `excluded` and
-    covers the rest.
+    covers the rest.  `excepted` are the parts (ISO 3166-2) that the list takes out of its partial territories; where
+    it names none of a territory, nobody can say which part is meant, and all of it stays partial.
     """
 
     name: str
     as_of: str
     source: str
     guards: tuple[str, ...]
+    product: str = "api"
     kind: Literal["allow", "deny"] = "allow"
     hosts: tuple[str, ...] = ()
     supported: frozenset[str] = frozenset()
     partial: dict[str, str] = {}
     excluded: frozenset[str] = frozenset()
+    excepted: frozenset[str] = frozenset()
     note: str = ""
 
-    def coverage(self, territory: str) -> Coverage:
+    def coverage(self, territory: str, subdivision: str = "") -> Coverage:
+        """`subdivision`: the part of the territory, where a source knows it."""
         if territory in self.partial:
-            return "partial"
-        listed = territory in self.supported if self.kind == "allow" else territory not in self.excluded
-        return "supported" if listed else "not_listed"
+            known = subdivision.startswith(f"{territory}-") and len(subdivision) > len("UA-")
+            if not known or not any(part.startswith(f"{territory}-") for part in self.excepted):
+                return "partial"
+            return "not_listed" if subdivision in self.excepted else "supported"
+        return "supported" if self.names(territory) == (self.kind == "allow") else "not_listed"
+
+    def names(self, territory: str) -> bool:
+        """Whether the list says anything of the territory itself."""
+        return territory in self.partial or territory in (self.supported if self.kind == "allow" else self.excluded)
 
 
 class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,13 +66,25 @@ class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Applies where every condition that it states holds: empty sets hold for all.  `starts` ≤ now < `ends`."""
+    """Applies where every condition that it states holds: empty ones hold for all.  `starts` ≤ now < `ends`.
+
+    `territories` may name parts (`UA-43`).  From `declared_territory` to `status` the conditions are on fields of
+    the account; `ownership` holds where any owner is one of those named.  `when` is an expression in CEL.
+    """
 
     id: str
     effect: Effect
-    territories: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
+    territories: frozenset[str] = frozenset()
+    networks: frozenset[Network] = frozenset()
+    declared_territory: frozenset[str] = frozenset()
+    phone_territory: frozenset[str] = frozenset()
+    ownership: frozenset[str] = frozenset()
+    contract: frozenset[str] = frozenset()
+    organisation: frozenset[str] = frozenset()
+    status: frozenset[Status] = frozenset()
     models: tuple[str, ...] = ()
+    when: str = ""
     starts: int = 0
     ends: int = 0
     note: str = ""
@@ -73,17 +99,39 @@ class Exemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     ends: int = 0
 
 
+class AccountPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When an account as such counts as being where the policy does not reach, apart from any one request: it came
+    from nowhere else on at least `days` distinct days, or for `months` months, since `starts`; one visit from elsewhere
+    resets it.  `action` is what its status becomes."""
+
+    days: Annotated[int, Meta(ge=1, le=366)] = 5
+    months: Annotated[int, Meta(ge=1, le=120)] = 6
+    action: Literal["warn", "suspend"] = "warn"
+    starts: int = 0
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One pack, applied.  Without phases the pack's gaps are blocked at once."""
+    """One pack, applied.  Without phases the pack's gaps are blocked at once.
+
+    `product`: another product than the pack's own, as `acme/assistant`.  `models`: patterns of those that the policy
+    guards, empty for all.  `territories`: whether a territory that the list does not name follows its sovereign;
+    `follows` says which do, territory → sovereign, as they stood in the data when the document was read.
+    """
 
     name: str
     pack: Pack
+    product: str = ""
+    models: tuple[str, ...] = ()
+    territories: Literal["literal", "with_sovereign"] = "literal"
+    follows: dict[str, str] = {}
     phases: tuple[Phase, ...] = ()
     rules: tuple[Rule, ...] = ()
     exceptions: tuple[Exemption, ...] = ()
     on_unknown: Literal["warn", "deny"] = "deny"
     on_disagreement: Literal["warn", "deny"] = "warn"
+    on_error: Literal["warn", "deny"] = "deny"
     on_partial: Literal["allow", "warn", "review"] = "review"
+    account_place: AccountPlace | None = None
 
 
 class Target(msgspec.Struct, frozen=True, order=True, gc=False):
