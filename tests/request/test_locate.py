@@ -7,7 +7,7 @@ import pytest
 
 from gapura.atlas.proxies import Trust
 from gapura.atlas.ranges import Ranges
-from gapura.atlas.sources import Atlas
+from gapura.atlas.sources import Atlas, Packed
 from gapura.errors import BadRequest, Forbidden
 from gapura.request.locate import Places, locate
 from gapura.terms.caller import Account, Caller, Key
@@ -19,11 +19,10 @@ def span(cidr: str, code: str) -> tuple[int, int, str]:
     return int(network.network_address), int(network.broadcast_address), code
 
 
-ATLAS = Atlas(
-    Ranges.of([span("8.0.0.0/8", "SG"), span("9.0.0.0/8", "EU"), span("36.0.0.0/8", "CN")], [span("2400::/16", "HK")]),
-    "test",
-    "2026-06-25",
+RANGES = Ranges.of(
+    [span("8.0.0.0/8", "SG"), span("9.0.0.0/8", "EU"), span("36.0.0.0/8", "CN")], [span("2400::/16", "HK")]
 )
+ATLAS = Atlas([Packed(RANGES, "test", "2026-06-25")])
 SG, CN, HK, EU, NOWHERE = "8.8.8.8", "36.1.1.1", "2400::1", "9.9.9.9", "11.1.1.1"
 XFF = b"x-forwarded-for"
 

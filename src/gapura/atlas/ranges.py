@@ -20,12 +20,26 @@ Row = tuple[int, int, str]
 """First address, last address, code."""
 
 _IPV4_BYTES = 4
-_SHARED = 0xFFFF  # in place of a code: look in `shared`
+SHARED = 0xFFFF
+"""In place of a code: look in `shared`."""
 
 
 class Column(NamedTuple):
     starts: "array[int]"
     codes: "array[int]"
+
+
+class Columns(NamedTuple):
+    """The arrays themselves, for whoever looks up many at once; not to be changed.
+
+    `names[code]` is what a code of a column stands for, None where no range is.  `four` holds IPv4 boundaries, `six`
+    the upper halves of IPv6 ones; where a code of `six` is `SHARED`, several ranges share that upper half, and
+    `shared[half]` holds the boundaries of the lower halves."""
+
+    names: tuple[str | None, ...]
+    four: Column
+    six: Column
+    shared: dict[int, Column]
 
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
@@ -52,19 +66,24 @@ class Ranges:
         upper = int.from_bytes(address[:8])
         starts, codes = self._six
         code = codes[bisect_right(starts, upper) - 1]
-        if code == _SHARED:
+        if code == SHARED:
             starts, codes = self._shared[upper]
             code = codes[bisect_right(starts, int.from_bytes(address[8:])) - 1]
         return self._names[code]
 
+    def columns(self) -> Columns:
+        return Columns(tuple(self._names), self._four, self._six, self._shared)
+
     @classmethod
     def of(cls, four: Iterable[Row], six: Iterable[Row]) -> Self:
-        """Raises ValueError unless each family is in order and without overlap."""
+        """Raises ValueError unless each family is in order and without overlap, or for more than 65,534 codes."""
         numbers: dict[str | None, int] = {None: 0}
         steps4, steps6 = (
             [(start, numbers.setdefault(code, len(numbers))) for start, code in _steps(rows, bits)]
             for rows, bits in ((four, 32), (six, 128))
         )
+        if len(numbers) > SHARED:
+            raise ValueError(f"{len(numbers)} different codes; ranges hold {SHARED - 1}")
         upper, shared = _split(steps6)
         lower = {half: _column("Q", steps) for half, steps in shared.items()}
         return cls(tuple(numbers), _column("I", steps4), _column("Q", upper), lower)
@@ -116,7 +135,7 @@ def _split(steps: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], dict[in
             upper.append((half, code))
             after_shared = -1
         else:
-            upper.append((half, _SHARED))
+            upper.append((half, SHARED))
             shared[half] = within
             after_shared = half + 1
     if 0 <= after_shared < 1 << 64:

@@ -1,29 +1,43 @@
-"""An address looked up in the place data that this deployment has.
+"""An address looked up in all the place data that this deployment has.
 
-The data come with the package gapura-atlas; a newer build of them in `<home>/atlas` goes before it.
+    correction → what a network states of its users → the sources, in their order, and how far they agree
+
+Shipped data come with the package gapura-atlas; a newer build of them in `<home>/atlas` goes before it.  An address
+is looked up once and remembered; what is not configured is not asked.
 """
 
 import hashlib
 import lzma
-from functools import cache
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
+from gapura.atlas import agree, builds, config, corrections, mmdb, networks
+from gapura.atlas.base import STRENGTH, Found, Source
+from gapura.atlas.builds import InForce
+from gapura.atlas.corrections import Correction, Corrections
+from gapura.atlas.networks import Listed, Networks
 from gapura.atlas.ranges import Ranges
-from gapura.atlas.special import is_special, unwrapped
-from gapura.atlas.territories import CODES
-from gapura.terms.place import Located, SourceAnswer
+from gapura.atlas.special import SPECIAL, Nat64, is_special, unwrap
+from gapura.clock import SECOND, Clock, system_clock, text
+from gapura.settings import BadSetting
+from gapura.terms.place import Embedding, Located, Network, SourceAnswer
 
 FORMAT = 1
 """Of `ranges.xz`; raised when an older reader would misread it."""
 
+DAY = 86_400 * SECOND
+
 _REMEMBERED = 50_000  # addresses, at some 150 bytes each
 _MALFORMED = Located("", "absent", "malformed")
-_PRIVATE = Located("", "absent", "private")
-_SYNONYMS = {"UK": "GB"}  # reserved for it in ISO 3166-1, and found in registries' data
+_EPOCH = date(1970, 1, 1)
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,55 +54,222 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True):
     sha256: dict[str, str]
 
 
-class Atlas:
-    """`as_of` is the data's own date (YYYY-MM-DD), `source` the name under which they answer."""
+class Packed:
+    """Ranges as a source."""
 
-    def __init__(self, ranges: Ranges, source: str, as_of: str) -> None:
-        self.source, self.as_of = source, as_of
-        self._ranges = ranges
-        self._places: dict[str | None, Located] = {}
+    def __init__(self, ranges: Ranges, name: str, as_of: str, digest: str = "") -> None:
+        self.ranges, self.name, self.as_of = ranges, name, as_of
+        self.digest = digest or hashlib.sha256(ranges.dump()).hexdigest()
+        self._found = {code: Found(code or "") for code in ranges.columns().names}
+
+    def find(self, packed: bytes) -> Found:
+        return self._found[self.ranges.code(packed)]
+
+
+class _Said(NamedTuple):
+    """Everything that was said of an address; addresses of which the same was said share one answer.  `found` has an
+    answer of each source, none for a special address: it is no place, and no source is asked."""
+
+    embedded: Embedding
+    correction: Correction | None
+    listed: Listed | None
+    found: tuple[Found, ...]
+
+
+class Atlas:
+    """Immutable but for what it remembers.  `sources` in the order in which they are asked, `networks` and
+    `corrections` None where there are none.  `version` is a hash of all of it; `as_of` the first source's date."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        networks: Networks | None = None,
+        corrections: Corrections | None = None,
+        nat64: Sequence[Nat64] = (),
+        clock: Clock = system_clock,
+    ) -> None:
+        self.sources, self.networks, self.nat64 = tuple(sources), networks, tuple(nat64)
+        self.corrections = corrections or None
+        self.source, self.as_of = self.sources[0].name, self.sources[0].as_of
+        self.version = self._hashed()
+        self._clock = clock
+        self._places: dict[_Said, Located] = {}
         self._known: dict[str, Located] = {}
+        self._passing = bool(self.corrections and any(one.ends for one in self.corrections.all()))
+        self._turn()
 
     def locate(self, address: str) -> Located:
         """Where a bare address is (no port, brackets or zone).  Never raises."""
+        if self._passing and self._clock() >= self._until:
+            self._turn()
         found = self._known.get(address)
         if found is None:
             found = self._look_up(address)
         return found
 
+    def partitions(self) -> list[Ranges] | None:
+        """Everything by which answers differ, for now: addresses that lie alike in all of these, and are no IPv4 in
+        IPv6, have one answer.  None where something is no list of ranges."""
+        packed = [source.ranges for source in self.sources if isinstance(source, Packed)]
+        if self.nat64 or len(packed) < len(self.sources):
+            return None
+        listed = [self.networks.ranges] if self.networks else []
+        corrected = [self.corrections.ranges(self._clock())] if self.corrections else []
+        return [SPECIAL, *corrected, *listed, *packed]
+
     def _look_up(self, address: str) -> Located:
+        if self._clock() >= self._until:
+            self._turn()
         try:
-            packed = unwrapped(inet_pton(AF_INET6, address)) if ":" in address else inet_pton(AF_INET, address)
+            packed = inet_pton(AF_INET6, address) if ":" in address else inet_pton(AF_INET, address)
         except (OSError, ValueError):
             # Not remembered: what is no address may be of any length.
             return _MALFORMED
-        found = _PRIVATE if is_special(packed) else self._place(self._ranges.code(packed))
+        said = self._ask(*unwrap(packed, self.nat64))
+        found = self._places.get(said)
+        if found is None:
+            found = self._places[said] = self._place(said)
         if len(self._known) >= _REMEMBERED:
-            self._known.clear()
+            self._forget()
         self._known[address] = found
         return found
 
-    def _place(self, code: str | None) -> Located:
-        """One shared answer for each code, so that remembering an address costs its text and no more."""
-        if code not in self._places:
-            territory = _SYNONYMS.get(code or "", code or "")
-            answers = (SourceAnswer(self.source, code or "", self.as_of),)
-            if territory in CODES:
-                place = Located(territory, "certain", answers=answers)
-            else:
-                place = Located("", "uncertain" if code else "unknown", answers=answers)
-            self._places[code] = place
-        return self._places[code]
+    def _ask(self, packed: bytes, embedded: Embedding) -> _Said:
+        correction = self.corrections.find(packed, self._now) if self.corrections else None
+        if is_special(packed):
+            return _Said(embedded, correction, None, ())
+        listed = self.networks.find(packed) if self.networks else None
+        return _Said(embedded, correction, listed, tuple([source.find(packed) for source in self.sources]))
+
+    def _place(self, said: _Said) -> Located:
+        correction, listed, special = said.correction, said.listed, not said.found
+        if special and correction is None:
+            return Located("", "absent", "private", network="private", embedded=said.embedded)
+        stated = listed.place if listed else None
+        agreed = agree.agree(said.found)
+        network = _strongest(said)
+        territory, certainty, part = agreed.territory, agreed.certainty, agreed.subdivision
+        if correction is not None:
+            territory, certainty, part = correction.territory, "certain", correction.subdivision
+            sure = agree.CORRECTED
+        elif stated is not None:
+            territory, certainty, part = stated.code, "certain", stated.subdivision
+            sure = agree.weakened(agree.STATED, network, self._age(stated.as_of))
+        else:
+            age = min((self._age(self.sources[place].as_of) for place in agreed.upheld), default=0)
+            sure = agree.confidence(agreed, network, age)
+        return Located(
+            territory,
+            certainty,
+            "private" if special else "public",
+            self._evidence(said),
+            part or (agreed.subdivision if agreed.territory == territory else ""),
+            network,
+            sure,
+            said.embedded,
+        )
+
+    def _evidence(self, said: _Said) -> tuple[SourceAnswer, ...]:
+        """Every answer, also those that were outweighed."""
+        correction, listed = said.correction, said.listed
+        corrected = (
+            [SourceAnswer(corrections.SOURCE, correction.territory, _day(correction.made_at), correction.subdivision)]
+            if correction
+            else []
+        )
+        asked = [
+            SourceAnswer(source.name, found.code, source.as_of, found.subdivision, found.network)
+            for source, found in zip(self.sources, said.found, strict=False)
+        ]
+        return (*corrected, *(listed.answers if listed else ()), *asked)
+
+    def _age(self, as_of: str) -> int:
+        """Days, by the day on which the memory was last emptied."""
+        try:
+            return self._now // DAY - (date.fromisoformat(as_of) - _EPOCH).days
+        except ValueError:
+            return 0
+
+    def _turn(self) -> None:
+        """At a correction's end, and once a day because data grow old, everything is looked up anew."""
+        self._now = self._clock()
+        end = self.corrections.next_end(self._now) if self.corrections else 0
+        tomorrow = (self._now // DAY + 1) * DAY
+        self._until = min(end, tomorrow) if end else tomorrow
+        self._forget()
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._places.clear()
+
+    def _hashed(self) -> str:
+        parts = [f"{source.name} {source.as_of} {source.digest}" for source in self.sources]
+        parts.append(self.networks.digest if self.networks else "")
+        parts.append(repr(self.nat64))
+        parts.extend(sorted(repr(one) for one in self.corrections.all()) if self.corrections else ())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def load(home: Path | None = None) -> Atlas:
-    """The data of `<home>/atlas` where there are any, else of the package gapura-atlas.
+def _strongest(said: _Said) -> Network:
+    if not said.found:
+        return "private"
+    listed: list[Network] = [said.listed.network] if said.listed else []
+    return min([*listed, *(found.network for found in said.found)], key=STRENGTH.__getitem__)
 
-    Raises ModuleNotFoundError where neither is there, ValueError for data that are damaged or of another format.
+
+def _day(at: int) -> str:
+    return text(at)[:10]
+
+
+def load(
+    home: Path | None = None,
+    documents: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    clock: Clock = system_clock,
+    now: InForce | None = None,
+    corrected: Sequence[Correction] | None = None,
+) -> Atlas:
+    """What `[atlas]` in `documents` (as of `Settings.documents`) names, with the corrections of the home.  `now` and
+    `corrected`: builds and corrections to be tried in the place of those in force.
+
+    Raises BadSetting naming the field, ModuleNotFoundError where the shipped data are wanted and not there,
+    ValueError for data that are damaged or of another format.
     """
-    renewed = home / "atlas" if home else None
-    ranges, meta = read(renewed if renewed and (renewed / "meta.json").is_file() else package())
-    return Atlas(ranges, meta.source, meta.as_of)
+    plan = config.plan(documents)
+    if now is None:
+        now = builds.pointer(home).now if home else InForce()
+    asked = [_source(home, now, source, f"atlas.sources[{number}].file") for number, source in enumerate(plan.sources)]
+    lists = [_list(one, f"atlas.networks[{number}].file") for number, one in enumerate(plan.networks)]
+    if len({source.name for source in asked}) < len(asked):
+        raise BadSetting("atlas.sources: two sources answer under one name; give each a `name`")
+    if corrected is None:
+        corrected = corrections.read(home / "atlas" / corrections.FILE) if home else []
+    return Atlas(
+        asked,
+        networks=Networks.of(lists) if lists else None,
+        corrections=Corrections.of(corrected, clock()),
+        nat64=plan.nat64,
+        clock=clock,
+    )
+
+
+def _source(home: Path | None, now: InForce, source: config.SourceFile, field: str) -> Source:
+    if source.file == config.SHIPPED:
+        ranges, meta = read((builds.folder(home, now) if home else None) or package())
+        return Packed(ranges, meta.source, meta.as_of, meta.sha256["ranges.xz"])
+    try:
+        path = Path(source.file)
+        return mmdb.open_file(builds.chosen(home, now, path) if home else path, source.name)
+    except (OSError, ValueError, ModuleNotFoundError) as error:
+        raise BadSetting(f"{field}: {error}") from None
+
+
+def _list(one: config.ListFile, field: str) -> networks.List:
+    try:
+        return networks.read(Path(one.file), one.kind, name=one.name, places=one.places, as_of=one.as_of)
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"{field}: {error}") from None
 
 
 def package() -> Path:
@@ -101,10 +282,15 @@ def package() -> Path:
         ) from None
 
 
-@cache
 def read(folder: Path) -> tuple[Ranges, Meta]:
-    """Once a process and folder, however many gateways live in it."""
-    meta = msgspec.json.decode((folder / "meta.json").read_bytes(), type=Meta)
+    """Once a process and build, however many gateways live in it."""
+    stat = (folder / "ranges.xz").stat()
+    return _read(folder, (folder / "meta.json").read_bytes(), (stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=4)
+def _read(folder: Path, described: bytes, _build: tuple[int, int]) -> tuple[Ranges, Meta]:
+    meta = msgspec.json.decode(described, type=Meta)
     data = (folder / "ranges.xz").read_bytes()
     if meta.format != FORMAT:
         raise ValueError(f"{folder} has place data of format {meta.format}, and this release reads {FORMAT}")

@@ -4,9 +4,12 @@ After IANA's registries of special-purpose addresses and of the IPv6 address spa
 services inside these blocks (192.0.0.9, 2001:1::1, 2001:4:112::/48 …) send no requests, so whole blocks stand.
 """
 
+from collections.abc import Sequence
 from ipaddress import ip_network
+from typing import NamedTuple
 
 from gapura.atlas.ranges import Ranges, Row
+from gapura.terms.place import Embedding
 
 _FOUR = (
     "0.0.0.0/8",  # this network
@@ -39,26 +42,61 @@ def _rows(networks: tuple[str, ...]) -> list[Row]:
     return [(first, last, "special") for first, last in spans]
 
 
-_SPECIAL = Ranges.of(_rows(_FOUR), _rows(_SIX))
+SPECIAL = Ranges.of(_rows(_FOUR), _rows(_SIX))
 
+_IPV6 = 16  # bytes
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291
 _NAT64 = bytes.fromhex("0064ff9b") + bytes(8)  # 64:ff9b::/96, RFC 6052
 _SIX_TO_FOUR = bytes.fromhex("2002")  # 2002::/16, RFC 3056
 _TEREDO = bytes.fromhex("20010000")  # 2001::/32, RFC 4380
 
+_LENGTHS = (32, 40, 48, 56, 64, 96)
+_RESERVED_OCTET = 8  # bits 64 to 71 stay zero, and the embedded address goes on behind them (RFC 6052, 2.2)
 
-def unwrapped(address: bytes) -> bytes:
-    """The IPv4 address (4 bytes) that an IPv6 address (16 bytes) of these four kinds carries; any other as it is.
+
+class Nat64(NamedTuple):
+    """A prefix of the operator's own translators, such as 64:ff9b:1::/48 (RFC 8215)."""
+
+    prefix: bytes
+    at: int
+
+    @classmethod
+    def of(cls, network: str) -> "Nat64":
+        """Raises ValueError for what RFC 6052 does not allow."""
+        found = ip_network(network)
+        if found.max_prefixlen != 8 * _IPV6 or found.prefixlen not in _LENGTHS:
+            raise ValueError(f"{network} is no IPv6 network of /{', /'.join(map(str, _LENGTHS))}")
+        size = found.prefixlen // 8
+        return cls(found.network_address.packed[:size], size)
+
+    def take_out(self, address: bytes) -> bytes:
+        if self.at < _RESERVED_OCTET + 1:
+            address = address[:_RESERVED_OCTET] + address[_RESERVED_OCTET + 1 :]
+        return address[self.at : self.at + 4]
+
+
+def unwrap(address: bytes, local: Sequence[Nat64] = ()) -> tuple[bytes, Embedding]:
+    """The IPv4 address (4 bytes) that an IPv6 address (16 bytes) carries, and how; any other as it is.
 
     An answer can reach the sender only at the embedded address, so it cannot be chosen freely.
     """
-    if address[:2] == _SIX_TO_FOUR:
-        return address[2:6]
-    if address[:4] == _TEREDO:
-        return bytes(byte ^ 0xFF for byte in address[12:])
-    return address[12:] if address[:12] in (_MAPPED, _NAT64) else address
+    if address[:2] == _SIX_TO_FOUR and len(address) == _IPV6:
+        return address[2:6], "6to4"
+    if address[:4] == _TEREDO and len(address) == _IPV6:
+        return bytes(byte ^ 0xFF for byte in address[12:]), "teredo"
+    if address[:12] in (_MAPPED, _NAT64):
+        return address[12:], "mapped" if address[:12] == _MAPPED else "nat64"
+    for one in local:
+        if address.startswith(one.prefix) and len(address) == _IPV6:
+            return one.take_out(address), "nat64"
+    return address, ""
+
+
+def unwrapped(address: bytes) -> bytes:
+    """The address that `unwrap` finds, without prefixes of the operator's own."""
+    return unwrap(address)[0]
 
 
 def is_special(address: bytes) -> bool:
     """Whether no place can be told of it (4 or 16 bytes)."""
-    return _SPECIAL.code(address) is not None
+    return SPECIAL.code(address) is not None

@@ -12,17 +12,23 @@ Network = Literal["", "residential", "mobile", "hosting", "vpn", "tor", "relay",
 """What kind of network an address is of; "" where no list says.  relay: a consumer's privacy service that states its
 users' territory, such as iCloud Private Relay."""
 
+Embedding = Literal["", "mapped", "nat64", "6to4", "teredo"]
+"""How the IPv4 address that was looked up is embedded in the IPv6 address that came; "" where there is nothing to
+take out.  mapped: ::ffff:0:0/96 · nat64: 64:ff9b::/96 and the operator's own prefixes · 6to4: 2002::/16 · teredo:
+2001::/32."""
+
 Derivation = Literal["asserted-territory", "asserted-address", "forwarded", "peer", "site", "none"]
 
 
 class SourceAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one source of place data said: `code` as it stands there, `as_of` is the data's own date.  `subdivision`:
-    ISO 3166-2, where the source knows parts of territories."""
+    ISO 3166-2, where the source knows parts of territories; `network`: where it tells kinds of network."""
 
     source: str
     code: str
     as_of: str
     subdivision: str = ""
+    network: Network = ""
 
 
 class Located(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +41,7 @@ class Located(msgspec.Struct, frozen=True, gc=False):
     subdivision: str = ""
     network: Network = ""
     confidence: float = 0.0
+    embedded: Embedding = ""
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -54,3 +61,4 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     subdivision: str = ""
     network: Network = ""
     confidence: float = 0.0
+    embedded: Embedding = ""
