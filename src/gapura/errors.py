@@ -16,6 +16,8 @@ A bug of ours stays a builtin exception.  An error knows its status; how it is s
 (`gapura.wire.openai.render`): a response before the first byte, the stream's last event after it.
 """
 
+from typing import Self
+
 
 class GapuraError(Exception):
     """Base class; raise one of the others.
@@ -39,6 +41,12 @@ class GapuraError(Exception):
         self.retry_after = retry_after
         if code is not None:
             self.code = code
+
+    def bare(self) -> Self:
+        """Without the way it came.  That holds the stages which it passed, and some of them hold the error: nothing of
+        the request would go before the garbage collector comes by."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 class Refused(GapuraError):

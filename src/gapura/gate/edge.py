@@ -45,7 +45,6 @@ class EdgeProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._asgi = {"version": self.asgi_version, "spec_version": "2.3"}
-        self._extensions = {"gapura.connection": self}
         self._on_lost: Callable[[], None] | None = None
         self._lost = False
         self._begun: Cycle | None = None  # the one that is being answered; `cycle` is the last that came
@@ -104,6 +103,9 @@ class EdgeProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._on_lost is not None:
             self._on_lost()
+        # What holds us, and we it, stays until the garbage collector comes by: more than all that is open by then.
+        self._on_lost, self.cycle = None, cast(Cycle, self._begun)
+        self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
         if self._refused is not None:
@@ -262,7 +264,7 @@ class EdgeProtocol(HttpToolsProtocol):
                 log.error("a request was left without the end of its answer")
                 self.transport.close()
         finally:
-            cycle.on_response = _nothing
+            cycle.on_response, cycle.scope = _nothing, cast(Any, None)
             self.tasks.discard(cast("asyncio.Task[None]", cycle.task))
 
     # --------------------------------------------------------------------------------------------------------------
@@ -297,7 +299,7 @@ class EdgeProtocol(HttpToolsProtocol):
             "query_string": url.query or b"",
             "headers": self.headers,
             "state": self.app_state.copy(),
-            "extensions": self._extensions,
+            "extensions": {"gapura.connection": self},
         }
 
     def _answering(self) -> bool:

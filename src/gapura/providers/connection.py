@@ -50,11 +50,11 @@ class Connection(asyncio.Protocol):
     """
 
     _transport: asyncio.Transport
+    _parser: httptools.HttpResponseParser
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_lost: "Callable[[Connection], None]") -> None:
         self._loop = loop
         self._on_lost = on_lost
-        self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._lingering: asyncio.TimerHandle | None = None
@@ -156,6 +156,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own is no subclass of it
+        self._parser = httptools.HttpResponseParser(self)  # not before: a call that fails has no end to delete it at
 
     def data_received(self, data: bytes) -> None:
         if self.complete:  # nothing was asked: whatever this is, it must not become the next answer

@@ -116,6 +116,7 @@ class Exchange:
 
     async def fail(self, error: GapuraError) -> None:
         """Say it in the caller's dialect: a response before the first byte, the stream's last event after it."""
+        error.bare()
         if self.gone:
             return
         if self.started:

@@ -123,7 +123,7 @@ async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, 
         except UpstreamFailed as error:
             if exchange.started:
                 raise
-            failure, failed = told(failure, error), target
+            failure, failed = told(failure, error.bare()), target
             targets = next_after(error, target, targets)
     raise failure or refusal(lost)
 
