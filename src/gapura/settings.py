@@ -28,7 +28,7 @@ from msgspec import Meta
 from gapura import crash
 
 PREFIX = "GAPURA_"
-DOCUMENTS = ("routes", "policies", "providers")
+DOCUMENTS = ("routes", "policies", "providers", "atlas")
 PROVIDER_VARIABLES = {"openai": "OPENAI", "qwen": "DASHSCOPE", "ernie": "QIANFAN", "glm": "ZHIPUAI"}
 """Provider → what the names of its variables begin with: `…_API_KEY`, `…_API_KEY_FILE`, `…_BASE_URL`."""
 
@@ -70,6 +70,17 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[str, ...], Meta(description="Networks (CIDR) whose forwarding headers are believed.")
     ] = ()
+    client_header: Annotated[
+        str,
+        Meta(
+            description="One more header in which every trusted proxy names the client, as `CF-Connecting-IP`; empty:"
+            " only `X-Forwarded-For` and `Forwarded` are read."
+        ),
+    ] = ""
+    proxy_protocol: Annotated[
+        Literal["off", "required"],
+        Meta(description="Whether trusted proxies begin each connection with a PROXY header of version 2."),
+    ] = "off"
     site_territory: Annotated[
         str, Meta(description="Where callers with a private or no address are; empty: guarded providers refuse them.")
     ] = ""
@@ -157,6 +168,12 @@ class Settings(Declared, frozen=True, kw_only=True):
                 given[name] = "file", f"{name} in gapura.toml", value
         values = {name: _decode(name, label, value, source) for name, (source, label, value) in given.items()}
         values["home"] = folder / values.get("home", DECLARED["home"].default)
+        if not values.get("trusted_proxies"):
+            for name, idle in (("client_header", ""), ("proxy_protocol", "off")):
+                if values.get(name, idle) != idle:
+                    raise BadSetting(
+                        f"{given[name][1]}: it is believed from trusted proxies alone; set GAPURA_TRUSTED_PROXIES"
+                    )
         if bool(values.get("authorizer_secret")) != bool(values.get("authorizer_peers")):
             raise BadSetting(
                 "the authorizer needs both GAPURA_AUTHORIZER_SECRET and GAPURA_AUTHORIZER_PEERS, or neither"
@@ -326,6 +343,14 @@ def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_network(value)) for value in values)
 
 
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+        raise ValueError("a header's name has letters, digits and hyphens, as CF-Connecting-IP")
+    if value.lower() in ("x-forwarded-for", "forwarded"):
+        raise ValueError("this one is read anyway; name the header of a vendor, or leave it empty")
+    return value.lower()
+
+
 def _territory(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2}", value):
         raise ValueError("a territory is a two-letter code, as SG")
@@ -340,6 +365,7 @@ def _database(value: str) -> str:
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "trusted_proxies": _networks,
+    "client_header": _header,
     "authorizer_peers": _networks,
     "site_territory": _territory,
     "egress_territory": _territory,

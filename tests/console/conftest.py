@@ -101,10 +101,16 @@ class Admin:
             return self.rules
 
         atlas = sources.load()
+
+        async def renew() -> sources.Atlas:
+            return atlas
+
         return Context(
             store=self.store,
             settings=Settings.load({}, {}),
             atlas=lambda: atlas,
+            trial_atlas=lambda now, corrected: sources.load(now=now, corrected=corrected),
+            renew_atlas=renew,
             rules=lambda: self.rules,
             publish=lambda keys, accounts: self.published.append((dict(keys), dict(accounts))),
             check=book,

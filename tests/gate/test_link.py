@@ -21,6 +21,7 @@ from gapura.terms.link import (
     GiveBack,
     Grant,
     Hello,
+    NewAtlas,
     NewDirectory,
     NewRules,
     Recall,
@@ -79,6 +80,7 @@ class Gate:
         self.purses = Purses(self.link.ask, TurnableClock(0))
         self.state = State(
             self._see,
+            self._see,
             lambda path, seq: self._see((path, seq)),
             self._see,
             self.purses,
@@ -124,10 +126,21 @@ def test_what_the_keeper_tells_is_known(tmp_path: Path) -> None:
             assert gate.link.connected
             assert gate.state.fresh_until == (10 + 900) * SECOND
             delta = Delta(2, {}, {})
-            keeper.says(Tick(20 * SECOND, {"openai": 99}), NewRules(b"rules 2"), delta, NewDirectory("/d/2.dir", 2))
-            await gate.sees(b"rules 2", delta, ("/d/2.dir", 2))
+            news = (NewRules(b"rules 2"), delta, NewAtlas("v2", b"{}"), NewDirectory("/d/2.dir", 2))
+            keeper.says(Tick(20 * SECOND, {"openai": 99}), *news)
+            await gate.sees(b"rules 2", delta, NewAtlas("v2", b"{}"), ("/d/2.dir", 2))
             assert gate.state.fresh_until == (20 + 900) * SECOND
             assert gate.state.open_circuits == {"openai": 99}
+
+    scene(tmp_path, story)
+
+
+def test_a_welcome_tells_of_place_data_before_anybody_is_served(tmp_path: Path) -> None:
+    async def story(keeper: Keeper, gate: Gate) -> None:
+        async with keeper.there():
+            await keeper.hears(Hello(VERSION, "inc_1", 3, 42))
+            keeper.says(msgspec.structs.replace(WELCOME, atlas=NewAtlas("v1")))
+            await gate.sees(b"rules 1", NewAtlas("v1"), ("/d/1.dir", 1))
 
     scene(tmp_path, story)
 

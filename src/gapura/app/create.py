@@ -44,7 +44,7 @@ async def embedded(
             listener = bind("127.0.0.1", 0, "the sandbox")
             simulators = base_urls(listener.getsockname()[1])
             stack.push_async_callback(_ended, asyncio.ensure_future(run(listener)))
-        atlas = sources.load(settings.home)
+        atlas = sources.load(settings.home, settings.documents, clock=clock)
         keeper = Keeper(settings, home, simulators, atlas, clock)
         await stack.enter_async_context(keeper.working())
         gate = GateProcess(settings, home, simulators, atlas, clock, 0)

@@ -18,9 +18,12 @@ from gapura.atlas.proxies import Trust
 from gapura.atlas.sources import Atlas
 from gapura.clock import Clock
 from gapura.gate.authorizer import Access, Authorizer
+from gapura.gate.edge import EdgeProtocol
 from gapura.gate.http import App
 from gapura.gate.link import Link, State
 from gapura.gate.metrics import Metrics
+from gapura.gate.placing import Placing, load
+from gapura.gate.proxy2 import trusting
 from gapura.gate.purses import Purses
 from gapura.providers.transport import Transport
 from gapura.request.locate import Places
@@ -58,8 +61,10 @@ class GateProcess:
         self.link = Link(runtime.gates_socket(settings.home), incarnation, number, os.getpid())
         self.purses = Purses(self.link.ask, clock)
         book = rulebook(settings, simulators)
+        self.placing = Placing(atlas, lambda told: load(settings.home, told, clock), self._placed)
         self.state = State(
             on_rules=self._new_rules,
+            on_atlas=self.placing.renew,
             on_directory=self._new_directory,
             on_delta=lambda delta: self._directory.apply(delta) if self._directory else None,
             purses=self.purses,
@@ -69,7 +74,7 @@ class GateProcess:
             clock=clock,
             pepper=home.secret.pepper,
             max_body=settings.max_body_bytes,
-            places=Places(atlas, Trust(settings.trusted_proxies), book.site_territory),
+            places=Places(atlas, Trust(settings.trusted_proxies, settings.client_header), book.site_territory),
             purses=self.purses,
             journal=self.journal,
             transport=Transport(),
@@ -91,15 +96,17 @@ class GateProcess:
             },
             self.authorizer.samples if self.authorizer else dict,
         )
-        self.app = App(self.gate, metrics)
+        self.app = App(self.gate, metrics, lambda: self.placing.problem)
 
     async def run(self, stop: asyncio.Event, listeners: Sequence[socket.socket], life: Life) -> None:
         """Serve until `stop`; then begun requests end, and what was lent goes back.  `listeners`: the gates' own, and
         the authorizer's where it is on."""
         # Front ends ask under any name: they hand on the client's.
-        apps = ((self.app, frozenset(self._settings.allowed_hosts)), (self.authorizer, frozenset[str]()))
+        hosts = frozenset(self._settings.allowed_hosts)
+        apps = ((self.app, hosts, self._protocol()), (self.authorizer, frozenset[str](), EdgeProtocol))
         servers = [
-            (loops.server(app, self._settings, hosts), at) for (app, hosts), at in zip(apps, listeners, strict=False)
+            (loops.server(app, self._settings, names, protocol), at)
+            for (app, names, protocol), at in zip(apps, listeners, strict=False)
         ]
         async with self.working(stop), asyncio.TaskGroup() as tasks:
             if not stop.is_set():
@@ -120,6 +127,7 @@ class GateProcess:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             for waiting in waited:
                 waiting.cancel()
+            await self.placing.settled()
             yield
             for back in self.purses.recall_all():
                 self.link.give_back(back)
@@ -137,7 +145,14 @@ class GateProcess:
             self.journal.append(Progress(now, tuple(one.progress() for one in gate.running.values())))
         if held := self.purses.held():
             self.journal.append(Marked(now, held))
-        self.link.report(Report(self._metrics.samples(), gate.health.snapshot(now)))
+        self.link.report(
+            Report(
+                self._metrics.samples(),
+                gate.health.snapshot(now),
+                atlas=self.placing.version,
+                atlas_problem=self.placing.problem,
+            )
+        )
 
     async def _beating(self) -> None:
         while True:
@@ -156,6 +171,10 @@ class GateProcess:
                 written = self.journal.sequence
                 await asyncio.to_thread(self.journal.sync)
             await asyncio.sleep(pause)
+
+    def _protocol(self) -> type[EdgeProtocol]:
+        prefaced = self._settings.proxy_protocol == "required"
+        return trusting(self.gate.places.trust) if prefaced else EdgeProtocol
 
     def _authorizer(self) -> Authorizer:
         settings = self._settings
@@ -176,6 +195,9 @@ class GateProcess:
         if book != self.gate.rules.book:
             self.gate.rules = Rules(book)
             self.gate.ways = ways(book, self._settings)
+
+    def _placed(self, atlas: Atlas) -> None:
+        self.gate.places = self.gate.places._replace(atlas=atlas)
 
     def _new_directory(self, path: str, seq: int) -> None:
         former, self._directory = self._directory, Directory(Path(path), seq)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from gapura import __version__, runtime
 from gapura.app import loops
 from gapura.app.home import Home
 from gapura.app.rules import rulebook
+from gapura.atlas import builds
+from gapura.atlas.config import plan
 from gapura.atlas.sources import Atlas
 from gapura.clock import Clock
 from gapura.console.api import admin
@@ -23,6 +25,7 @@ from gapura.console.context import Context, GateStatus, Status
 from gapura.keeper.hub import Hub
 from gapura.keeper.ingest import Ingest
 from gapura.keeper.lending import Lending
+from gapura.keeper.placing import Placing
 from gapura.keeper.recover import recover
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
@@ -35,7 +38,7 @@ from gapura.store.retention import shorten_addresses
 from gapura.store.sqlite import Store
 from gapura.supervisor import Life
 from gapura.terms.caller import Account, Key
-from gapura.terms.link import Delta, Welcome
+from gapura.terms.link import Delta, Hello, Report, Welcome
 from gapura.terms.rulebook import Rulebook
 
 log = structlog.get_logger()
@@ -60,12 +63,15 @@ class Keeper:
         *,
         authorizer: str = "",
     ) -> None:
-        self.settings, self._simulators, self._atlas, self._clock = settings, simulators, atlas, clock
+        self.settings, self._simulators, self._clock = settings, simulators, clock
         self._authorizer = authorizer
         self.store = Store.open(settings.database_path, secret=home.secret, clock=clock)
         self.rules = Rules(rulebook(settings, simulators))
         self.ingest = Ingest(self.store, settings.home / "journal", clock)
         self.hub = Hub(Lending(self.store, clock), self._welcome, clock)
+        self.placing = Placing(
+            self.store, settings.home, atlas, lambda: self.settings.documents, self.hub.publish_atlas
+        )
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._write_directory()
@@ -73,7 +79,9 @@ class Keeper:
         self.context = Context(
             store=self.store,
             settings=settings,
-            atlas=lambda: self._atlas,
+            atlas=lambda: self.placing.atlas,
+            trial_atlas=self.placing.trial,
+            renew_atlas=self.placing.renew,
             rules=lambda: self.rules,
             publish=self.publish,
             check=self.check,
@@ -105,6 +113,8 @@ class Keeper:
     async def working(self) -> AsyncIterator[None]:
         """Everything but the admin API; at the end what the gates wrote is taken in, and the store closed."""
         try:
+            builds.sweep(self.settings.home)
+            await self.placing.try_to_renew()
             await recover(self.store, self.ingest, self._clock)
             await self.hub.start(runtime.gates_socket(self.settings.home))
             async with asyncio.TaskGroup() as tasks:
@@ -147,9 +157,11 @@ class Keeper:
         """Read gapura.toml again, and put it in force everywhere.  Raises BadDocument and BadSetting."""
         fresh = Settings.load(os.environ, cwd=Path.cwd())
         documents = msgspec.structs.replace(self.settings, documents=fresh.documents)
+        plan(fresh.documents)
         self.rules = Rules(rulebook(documents, self._simulators))
         self.settings = documents
         self.hub.publish_rules(msgspec.msgpack.encode(self.rules.book))
+        self._renewing = asyncio.get_running_loop().create_task(self.placing.try_to_renew())
         log.info("rules reloaded", version=self.rules.book.version)
         return self.rules
 
@@ -174,17 +186,31 @@ class Keeper:
             ready=True,
             policy_version=self.rules.book.version,
             sandbox=self.rules.book.sandbox,
-            atlas_as_of=self._atlas.as_of,
+            atlas_as_of=self.placing.atlas.as_of,
             directory_seq=self._seq,
             journal_lag_s=self.ingest.lag(),
-            gates=tuple(GateStatus(hello.gate, hello.pid, hello.incarnation) for hello in self.hub.here()),
-            problems=tuple(problems(self.rules.book, self._clock())),
+            gates=tuple(map(self._gate, self.hub.here())),
+            problems=(*problems(self.rules.book, self._clock()), *self._astray()),
             authorizer=self._authorizer,
         )
 
+    def _gate(self, hello: Hello) -> GateStatus:
+        report = self.hub.reports.get(hello.incarnation, Report({}, {}))
+        return GateStatus(
+            hello.gate, hello.pid, hello.incarnation, atlas=report.atlas, atlas_problem=report.atlas_problem
+        )
+
+    def _astray(self) -> Iterator[str]:
+        """Place data that could not be loaded."""
+        if self.placing.problem:
+            yield f"the newest place data cannot be loaded: {self.placing.problem}"
+        for gate in map(self._gate, self.hub.here()):
+            if gate.atlas_problem:
+                yield f"gate {gate.gate} has older place data: {gate.atlas_problem}"
+
     def _welcome(self) -> Welcome:
         encoded = msgspec.msgpack.encode(self.rules.book)
-        return Welcome(encoded, str(self._directory), self._file_seq, self._clock())
+        return Welcome(encoded, str(self._directory), self._file_seq, self._clock(), self.placing.news())
 
     def _write_directory(self) -> None:
         def now(db: Connection) -> None:

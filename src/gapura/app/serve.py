@@ -44,7 +44,7 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         vendors = bind("127.0.0.1", 0, "the sandbox") if home.sandbox else None
         simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
         book = rulebook(settings, simulators)
-        atlas = sources.load(settings.home)
+        atlas = sources.load(settings.home, settings.documents)
         asked = url(authorizer) if authorizer else ""
         told = _keeper(settings, home, simulators, atlas, keeper, asked)
         children = [Child("keeper", told, (keeper,), stage=1, hup=True)]

@@ -155,7 +155,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 
 def _atlas(settings: Settings) -> Iterator[Finding]:
-    atlas = sources.load(settings.home)
+    atlas = sources.load(settings.home, settings.documents)
     age = system_clock() // DAY - (date.fromisoformat(atlas.as_of) - date(1970, 1, 1)).days
     fresh = age <= STALE_DAYS
     told = "" if fresh else "; install a newer gapura-atlas"

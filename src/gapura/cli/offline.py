@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
@@ -14,11 +14,14 @@ from starlette.types import ASGIApp, Message
 
 import gapura
 from gapura.app import rules
-from gapura.atlas import sources
+from gapura.atlas import builds, sources
+from gapura.atlas.builds import InForce
+from gapura.atlas.corrections import Correction
 from gapura.cli.client import Send
 from gapura.console import backup
 from gapura.console.api import admin
 from gapura.console.context import Context, Status
+from gapura.keeper.placing import write_corrections
 from gapura.providers.catalogue import catalogue
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.problems import problems
@@ -38,6 +41,7 @@ def opened(settings: Settings) -> Iterator[Send]:
     secret = secrets.load(settings.home, settings.secret)
     store = Store.open(settings.database_path, secret=secret)
     backup.sweep(settings.database_path.parent)
+    builds.sweep(settings.home)
     try:
         with asyncio.Runner() as runner:
             app = admin(context(settings, store), local=True)
@@ -59,7 +63,15 @@ def context(settings: Settings, store: Store) -> Context:
 
     @cache
     def atlas() -> sources.Atlas:
-        return sources.load(settings.home)
+        return sources.load(settings.home, settings.documents)
+
+    def trial(now: InForce | None, corrected: Sequence[Correction] | None) -> sources.Atlas:
+        return sources.load(settings.home, settings.documents, now=now, corrected=corrected)
+
+    async def renew() -> sources.Atlas:
+        write_corrections(store, settings.home)
+        atlas.cache_clear()
+        return atlas()
 
     def status() -> Status:
         book = compiled().book
@@ -80,6 +92,8 @@ def context(settings: Settings, store: Store) -> Context:
         store=store,
         settings=settings,
         atlas=atlas,
+        trial_atlas=trial,
+        renew_atlas=renew,
         rules=compiled,
         publish=lambda _keys, _accounts: None,
         check=lambda documents: rulebook(settings, store, documents),

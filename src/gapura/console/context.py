@@ -1,11 +1,13 @@
 """What the admin API needs of the process that serves it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from gapura.atlas.builds import InForce
+from gapura.atlas.corrections import Correction
 from gapura.atlas.sources import Atlas
 from gapura.rulebook.compile import Rules
 from gapura.settings import Settings
@@ -18,12 +20,15 @@ Publish = Callable[[Mapping[str, Key], Mapping[str, Account]], None]
 
 
 class GateStatus(msgspec.Struct, frozen=True):
-    """A gate that is connected; `lag` is the number of its journal entries that are not in the store yet."""
+    """A gate that is connected; `lag` is the number of its journal entries that are not in the store yet.  `atlas` is
+    the version of its place data, `atlas_problem` why they are not the newest."""
 
     gate: int
     pid: int
     incarnation: str
     lag: int = 0
+    atlas: str = ""
+    atlas_problem: str = ""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -48,11 +53,14 @@ class Status(msgspec.Struct, frozen=True):
 class Context:
     """`check` reads documents (the tables of a gapura.toml) as this deployment would; `reload` reads its own file
     again and puts it in force everywhere.  Both raise BadDocument, and `reload` BadSetting.
-    `metrics`: see `wire.exposition`."""
+    `trial_atlas` is the atlas with other builds or corrections, and `renew_atlas` puts what the home and the store
+    hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`."""
 
     store: Store
     settings: Settings
     atlas: Callable[[], Atlas]
+    trial_atlas: Callable[[InForce | None, Sequence[Correction] | None], Atlas]
+    renew_atlas: Callable[[], Awaitable[Atlas]]
     rules: Callable[[], Rules]
     publish: Publish
     check: Callable[[Mapping[str, Any]], Rulebook]

@@ -30,10 +30,10 @@ class MethodNotAllowed(Refused):
 
 
 class App:
-    """The gate's ASGI application."""
+    """The gate's ASGI application.  `atlas_problem`: why its place data are not the newest, "" where they are."""
 
-    def __init__(self, gate: Gate, metrics: Metrics) -> None:
-        self._gate, self._metrics = gate, metrics
+    def __init__(self, gate: Gate, metrics: Metrics, atlas_problem: Callable[[], str] = str) -> None:
+        self._gate, self._metrics, self._atlas_problem = gate, metrics, atlas_problem
         self._paths: Mapping[str, tuple[str, Handler]] = {
             "/v1/chat/completions": ("POST", self._chat),
             "/v1/models": ("GET", self._models),
@@ -81,7 +81,10 @@ class App:
             raise Unready("The rules are older than GAPURA_SNAPSHOT_MAX_AGE: the keeper is away.", retry_after=1)
         if not self._gate.journal.room:
             raise Unready("The journal has no room: the disk is full.", retry_after=5)
-        await self._say(exchange, {"status": "ok", "rules": self._gate.rules.book.version})
+        told = {"status": "ok", "rules": self._gate.rules.book.version, "atlas": self._gate.places.atlas.version}
+        if problem := self._atlas_problem():  # the former data still serve: it is told, and no reason to take no more
+            told["atlas_problem"] = problem
+        await self._say(exchange, told)
 
     async def _show_metrics(self, exchange: Exchange) -> None:
         text = exposition.render(self._metrics.samples())

@@ -24,6 +24,7 @@ from gapura.terms.link import (
     GiveBack,
     Grant,
     Hello,
+    NewAtlas,
     NewDirectory,
     NewRules,
     Recall,
@@ -51,6 +52,7 @@ class State:
     `fresh_until` (UTC microseconds) is when that is over, 0 before the first Welcome."""
 
     on_rules: Callable[[bytes], None]
+    on_atlas: Callable[[NewAtlas], None]
     on_directory: Callable[[str, int], None]
     on_delta: Callable[[Delta], None]
     purses: Purses
@@ -135,18 +137,16 @@ class Link:
             case Tick():
                 state.open_circuits = message.open_circuits
                 state.seen(message.at)
-            case Delta():
-                state.on_delta(message)
-            case NewRules():
-                state.on_rules(message.rulebook)
-            case NewDirectory():
-                state.on_directory(message.directory, message.seq)
             case Welcome():
                 state.on_rules(message.rulebook)
+                if message.atlas is not None:
+                    state.on_atlas(message.atlas)
                 state.on_directory(message.directory, message.seq)
                 state.seen(message.at)
             case Refuse():
                 raise Unready(message.reason)
+            case _:
+                _learn(message, state)
 
     def _send(self, message: msgspec.Struct) -> bool:
         if self._writer is None or self._writer.is_closing():
@@ -159,3 +159,16 @@ class Link:
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(Unready("The connection to the keeper broke. Try again in a moment."))
+
+
+def _learn(message: NewRules | NewAtlas | NewDirectory | Delta, state: State) -> None:
+    """What shall be, or a part of it, is another now."""
+    match message:
+        case NewRules():
+            state.on_rules(message.rulebook)
+        case NewAtlas():
+            state.on_atlas(message)
+        case NewDirectory():
+            state.on_directory(message.directory, message.seq)
+        case Delta():
+            state.on_delta(message)

@@ -26,6 +26,7 @@ from gapura.terms.link import (
     GiveBack,
     Grant,
     Hello,
+    NewAtlas,
     NewDirectory,
     NewRules,
     Recall,
@@ -125,6 +126,9 @@ class Hub:
 
     def publish_rules(self, rulebook: bytes) -> None:
         self._tell(NewRules(rulebook))
+
+    def publish_atlas(self, atlas: NewAtlas) -> None:
+        self._tell(atlas)
 
     def publish_directory(self, path: str, seq: int) -> None:
         """The file holds everything up to `seq`."""

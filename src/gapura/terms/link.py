@@ -7,7 +7,7 @@ import msgspec
 
 from gapura.terms.caller import Account, Key
 
-VERSION = 1
+VERSION = 2
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -46,20 +46,33 @@ class GiveBack(msgspec.Struct, frozen=True, tag="back"):
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
-    """Once a second: a gate's counters for /metrics, and the targets whose circuit is open until when."""
+    """Once a second: a gate's counters for /metrics, and the targets whose circuit is open until when.  `atlas` is the
+    version of its place data, `atlas_problem` why they are not the newest ("": they are)."""
 
     counters: dict[str, float]
     open_circuits: dict[str, int]
     lag: int = 0
+    atlas: str = ""
+    atlas_problem: str = ""
+
+
+class NewAtlas(msgspec.Struct, frozen=True, tag="atlas"):
+    """Place data or corrections changed: load them from the home, and forget what was looked up.  `version` is the
+    keeper's, `documents` (JSON) the table `[atlas]` that it loaded them by."""
+
+    version: str
+    documents: bytes = b""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
-    """The whole state: `rulebook` is an encoded Rulebook, `directory` the path of the mapped file at `seq`."""
+    """The whole state: `rulebook` is an encoded Rulebook, `directory` the path of the mapped file at `seq`, `atlas` the
+    place data."""
 
     rulebook: bytes
     directory: str
     seq: int
     at: int
+    atlas: NewAtlas | None = None
 
 
 class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
@@ -110,4 +123,4 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
 
 
 FromGate = Hello | Ask | GiveBack | Report
-FromKeeper = Welcome | Refuse | NewRules | NewDirectory | Delta | Grant | Recall | Tick
+FromKeeper = Welcome | Refuse | NewRules | NewAtlas | NewDirectory | Delta | Grant | Recall | Tick

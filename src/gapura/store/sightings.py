@@ -1,0 +1,28 @@
+"""Who was seen where: the record, as place data are judged by it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gapura.store.base import Connection
+
+
+class Seen(NamedTuple):
+    """An account's requests for one model from one address.  After 30 days only the network is known of an address;
+    its first one stands for it."""
+
+    account: str
+    address: str
+    model: str
+    requests: int
+
+
+def seen(db: Connection, since: int) -> Iterator[Seen]:
+    """Since then (UTC microseconds)."""
+    # Ids are UUIDv7: in the order of time.
+    rows = db.execute(
+        "SELECT r.account, p.address, r.model, count(*) FROM request r JOIN request_place p ON p.request = r.id"
+        " WHERE r.id >= ? AND p.address <> '' GROUP BY r.account, p.address, r.model",
+        (f"req_{max(since, 0) // 1000:012x}",),
+    )
+    for account, address, model, requests in rows:
+        yield Seen(str(account), str(address).partition("/")[0], str(model), int(requests))
