@@ -73,8 +73,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     client_header: Annotated[
         str,
         Meta(
-            description="One more header in which every trusted proxy names the client, as `CF-Connecting-IP`; empty:"
-            " only `X-Forwarded-For` and `Forwarded` are read."
+            pattern=r"^[A-Za-z0-9-]{0,64}\Z",
+            description="One more header in which trusted proxies name the client, as `CF-Connecting-IP`.",
         ),
     ] = ""
     proxy_protocol: Annotated[
@@ -168,12 +168,8 @@ class Settings(Declared, frozen=True, kw_only=True):
                 given[name] = "file", f"{name} in gapura.toml", value
         values = {name: _decode(name, label, value, source) for name, (source, label, value) in given.items()}
         values["home"] = folder / values.get("home", DECLARED["home"].default)
-        if not values.get("trusted_proxies"):
-            for name, idle in (("client_header", ""), ("proxy_protocol", "off")):
-                if values.get(name, idle) != idle:
-                    raise BadSetting(
-                        f"{given[name][1]}: it is believed from trusted proxies alone; set GAPURA_TRUSTED_PROXIES"
-                    )
+        if values.get("proxy_protocol") == "required" and not values.get("trusted_proxies"):
+            raise BadSetting("GAPURA_PROXY_PROTOCOL: `required` serves nobody without GAPURA_TRUSTED_PROXIES")
         if bool(values.get("authorizer_secret")) != bool(values.get("authorizer_peers")):
             raise BadSetting(
                 "the authorizer needs both GAPURA_AUTHORIZER_SECRET and GAPURA_AUTHORIZER_PEERS, or neither"
@@ -343,14 +339,6 @@ def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_network(value)) for value in values)
 
 
-def _header(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
-        raise ValueError("a header's name has letters, digits and hyphens, as CF-Connecting-IP")
-    if value.lower() in ("x-forwarded-for", "forwarded"):
-        raise ValueError("this one is read anyway; name the header of a vendor, or leave it empty")
-    return value.lower()
-
-
 def _territory(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2}", value):
         raise ValueError("a territory is a two-letter code, as SG")
@@ -365,7 +353,6 @@ def _database(value: str) -> str:
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "trusted_proxies": _networks,
-    "client_header": _header,
     "authorizer_peers": _networks,
     "site_territory": _territory,
     "egress_territory": _territory,

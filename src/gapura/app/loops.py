@@ -34,9 +34,14 @@ def limits(settings: Settings, hosts: frozenset[str] = frozenset()) -> Limits:
     )
 
 
-def server(app: Any, settings: Settings, hosts: frozenset[str] = frozenset()) -> uvicorn.Server:
+def server(
+    app: Any,
+    settings: Settings,
+    hosts: frozenset[str] = frozenset(),
+    protocol: type[edge.EdgeProtocol] = edge.EdgeProtocol,
+) -> uvicorn.Server:
     """A server that ends when `should_exit` is set, and leaves signals to the process."""
-    made = edge.server(app, limits=limits(settings, hosts), drain_s=settings.drain_s)
+    made = edge.server(app, limits=limits(settings, hosts), drain_s=settings.drain_s, protocol=protocol)
     made.capture_signals = nullcontext  # type: ignore[assignment,method-assign]  # several servers share this process
     return made
 

@@ -5,13 +5,14 @@ as good: so the chain is walked from the right, over addresses that are trusted,
 is the client; whatever stands further left, the client wrote itself.  Trust is a set of networks, never a number of
 hops: a number would also believe whoever reaches the gateway without passing the proxies.
 
-Two headers tell the chain, `X-Forwarded-For` and `Forwarded` (RFC 7239).  A proxy that writes the one hands on the
-other as the client sent it, and which one it writes cannot be seen.  So where both are there, they must name the same
-client; if they do not, the request is refused, because either choice would let some client choose its place.
+Two headers tell the chain, `X-Forwarded-For` and `Forwarded` (RFC 7239), and a third one may name the client alone
+(`CF-Connecting-IP` and its like), where the operator says that its proxies write it.  A proxy that writes the one hands
+on the others as the client sent them, and which one it writes cannot be seen.  So those that are there must name the
+same client; if they do not, the request is refused, because any choice would let some client choose its place.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
@@ -39,10 +40,16 @@ _LONGEST = 64
 
 
 class Trust:
-    """The networks whose addresses are proxies of ours.  Remembers what it was asked (bounded)."""
+    """The networks whose addresses are proxies of ours, and the `headers` that are believed from them (in lower case).
+    Remembers what it was asked (bounded)."""
 
-    def __init__(self, cidrs: Iterable[str] = ()) -> None:
-        """Raises ValueError, naming it, for what is no network: 10.0.0.0/8, 2001:db8::/32 or one address."""
+    def __init__(self, cidrs: Iterable[str] = (), header: str = "") -> None:
+        """`header`: the one more that names the client alone, "" for none.
+
+        Raises ValueError, naming it, for what is no network: 10.0.0.0/8, 2001:db8::/32 or one address.
+        """
+        alone = header.lower().encode()
+        self.headers = (b"forwarded", b"x-forwarded-for", alone) if alone else (b"forwarded", b"x-forwarded-for")
         prefixes: dict[int, set[int]] = {}
         for network in map(ip_network, cidrs):
             # As IPv6, in which IPv4 is ::ffff:0:0/96: a socket for both families shows IPv4 peers in that form.
@@ -83,27 +90,26 @@ def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, .
 
     No proxies means that the address is the peer's own.  The address is "" where a trusted proxy wrote no address
     (`unknown`, garbage): a proxy's place is not its client's.  If all are trusted, it is the one furthest away.
-    Raises BadRequest where X-Forwarded-For and Forwarded name different clients.
+    Raises BadRequest where the headers name different clients.
     """
     peer = peer.partition("%")[0]
     if not trust.hop(peer)[1]:
         return peer, ()
-    x_forwarded_for = _joined([value for name, value in headers if name == b"x-forwarded-for"])
-    forwarded = _joined([value for name, value in headers if name == b"forwarded"])
-    if forwarded is None:
-        return _walk(peer, _listed(x_forwarded_for), trust)
-    told = _walk(peer, _elements(forwarded), trust)
-    if x_forwarded_for is not None and _walk(peer, _listed(x_forwarded_for), trust)[0] != told[0]:
-        raise BadRequest(
-            "The headers X-Forwarded-For and Forwarded name different clients. Send neither; an operator's proxy must"
-            " remove the one that it does not write.",
-            code="conflicting_forwarding_headers",
-        )
-    return told
-
-
-def _joined(lines: list[bytes]) -> str | None:
-    return b",".join(lines).decode("latin-1") if lines else None
+    told: tuple[str, tuple[str, ...]] | None = None
+    first = b""
+    for header in trust.headers:
+        lines = [value for name, value in headers if name == header]
+        if lines:
+            found = _walk(peer, _HOPS.get(header, _alone)(b",".join(lines).decode("latin-1")), trust)
+            if told is None:
+                told, first = found, header
+            elif found[0] != told[0]:
+                raise BadRequest(
+                    f"The headers {first.decode()} and {header.decode()} name different clients. Send neither; an"
+                    " operator's proxy must remove the one that it does not write.",
+                    code="conflicting_forwarding_headers",
+                )
+    return told or (peer, ())
 
 
 def _walk(peer: str, hops: Iterable[str], trust: Trust) -> tuple[str, tuple[str, ...]]:
@@ -116,10 +122,14 @@ def _walk(peer: str, hops: Iterable[str], trust: Trust) -> tuple[str, tuple[str,
     return address, tuple(passed)
 
 
-def _listed(value: str | None) -> Iterator[str]:
+def _listed(value: str) -> Iterator[str]:
     """The hops of X-Forwarded-For, from the right."""
-    if value is not None:
-        yield from reversed(value.split(","))
+    yield from reversed(value.split(","))
+
+
+def _alone(value: str) -> Iterator[str]:
+    """The one hop of a header that names the client alone; written twice, it is none."""
+    yield value
 
 
 def _elements(value: str) -> Iterator[str]:
@@ -136,6 +146,9 @@ def _elements(value: str) -> Iterator[str]:
             element = ""
     if element:
         yield ""
+
+
+_HOPS: dict[bytes, Callable[[str], Iterator[str]]] = {b"forwarded": _elements, b"x-forwarded-for": _listed}
 
 
 def _for(element: str) -> str:

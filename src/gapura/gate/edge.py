@@ -371,22 +371,22 @@ def _nothing() -> None:
 
 
 def server(
-    app: Any, *, limits: Limits | None = None, drain_s: float = 30.0, lifespan: Literal["on", "off"] = "off"
+    app: Any,
+    *,
+    limits: Limits | None = None,
+    drain_s: float = 30.0,
+    lifespan: Literal["on", "off"] = "off",
+    protocol: type[EdgeProtocol] = EdgeProtocol,
 ) -> uvicorn.Server:
     """A server for gates and keeper alike: `await server(app).serve(sockets=[…])`.
 
     It drains on SIGTERM, SIGINT or `should_exit`: listens no more, ends what is under way, cancels after `drain_s`.
     The sockets decide the address; a Unix socket will do.
     """
-
-    class Limited(EdgeProtocol):
-        pass
-
-    if limits is not None:
-        Limited.limits = limits
+    limited: type[EdgeProtocol] = type("Limited", (protocol,), {"limits": limits or protocol.limits})
     config = Config(
         app,
-        http=Limited,
+        http=limited,
         ws="none",
         interface="asgi3",
         lifespan=lifespan,

@@ -17,7 +17,9 @@ from gapura.terms.place import Derivation, Origin
 
 ADDRESS, TERRITORY = b"gapura-client-address", b"gapura-client-territory"
 ASSERTING = frozenset({ADDRESS, TERRITORY})
-TOLD = ASSERTING | {b"x-forwarded-for", b"forwarded"}
+
+# The word of the operator, or of whom it gave the right, is not measured.
+STATED = 1.0
 
 # What a backend may have got from its own CDN instead of a territory: known to be a place, not known which.
 PSEUDO = frozenset({"EU", "AP", "XX", "T1"})
@@ -34,7 +36,8 @@ class Places(NamedTuple):
 def locate(headers: Sequence[tuple[bytes, bytes]], peer: str, caller: Caller, places: Places) -> Origin:
     """Raises Forbidden for an assertion without the right and for a key outside its networks, BadRequest for an
     assertion that says nothing, and for forwarding headers that contradict each other."""
-    told = [header for header in headers if header[0] in TOLD]
+    wanted = _wanted(places.trust.headers)
+    told = [header for header in headers if header[0] in wanted]
     asserted = [header for header in told if header[0] in ASSERTING]
     address, skipped = client(peer, told, places.trust)
     if caller.key.cidrs and not _networks(caller.key.cidrs).trusts(address):
@@ -71,16 +74,36 @@ def _stated(told: str, name: str, peer: str) -> Origin:
             code = territories.resolve(told[:100])
         except ValueError as error:
             raise BadRequest(f"{name}: {error}", param=name) from None
-    return Origin(code, "certain", "asserted-territory", peer=peer)
+    return Origin(code, "certain", "asserted-territory", peer=peer, confidence=STATED)
 
 
 def _placed(address: str, derivation: Derivation, peer: str, skipped: tuple[str, ...], places: Places) -> Origin:
     located = places.atlas.locate(address)
     if located.certainty != "absent":
-        return Origin(located.territory, located.certainty, derivation, address, peer, skipped, located.answers)
+        return Origin(
+            located.territory,
+            located.certainty,
+            derivation,
+            address,
+            peer,
+            skipped,
+            located.answers,
+            located.subdivision,
+            located.network,
+            located.confidence,
+            located.embedded,
+        )
+    network = located.network
     if places.site_territory:
-        return Origin(places.site_territory, "certain", "site", address, peer, skipped)
-    return Origin("", "absent", "none", address, peer, skipped)
+        return Origin(
+            places.site_territory, "certain", "site", address, peer, skipped, network=network, confidence=STATED
+        )
+    return Origin("", "absent", "none", address, peer, skipped, network=network)
+
+
+@lru_cache(maxsize=16)
+def _wanted(forwarding: tuple[bytes, ...]) -> frozenset[bytes]:
+    return ASSERTING.union(forwarding)
 
 
 @lru_cache(maxsize=4096)
