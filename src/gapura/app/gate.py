@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -103,7 +104,8 @@ class GateProcess:
         the authorizer's where it is on."""
         # Front ends ask under any name: they hand on the client's.
         hosts = frozenset(self._settings.allowed_hosts)
-        apps = ((self.app, hosts, self._protocol()), (self.authorizer, frozenset[str](), EdgeProtocol))
+        apps: list[tuple[Any, frozenset[str], type[EdgeProtocol]]]
+        apps = [(self.app, hosts, self._protocol()), (self.authorizer, frozenset(), EdgeProtocol)]
         servers = [
             (loops.server(app, self._settings, names, protocol), at)
             for (app, names, protocol), at in zip(apps, listeners, strict=False)

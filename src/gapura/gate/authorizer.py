@@ -26,7 +26,7 @@ from gapura.request.pipeline import Gate
 from gapura.rulebook.compile import Rules
 from gapura.terms import ids
 from gapura.terms.caller import Account, Caller, Key
-from gapura.terms.place import Certainty, Origin
+from gapura.terms.place import Certainty
 from gapura.terms.rulebook import Effect
 from gapura.terms.verdict import Verdict
 from gapura.wire import openai
@@ -93,8 +93,6 @@ class Authorizer:
     def __init__(self, gate: Gate, access: Access, account: Callable[[str, str], Account | None]) -> None:
         self._gate, self._access, self._account = gate, access, account
         self._places = gate.places._replace(trust=access.proxies)
-        self._rules: Rules | None = None
-        self._guarded: frozenset[str] = frozenset()
         self._answered: Counter[tuple[str, Effect, str]] = Counter()
         self._undecided = 0
         self._unheard: Counter[str] = Counter()
@@ -144,7 +142,7 @@ class Authorizer:
         # Below Envoy's prefix path and query are the client's own.
         product = self._product(rules, stated, query if exchange.path == PATH else b"")
         account = self._known(stated)
-        if at > gate.freshness.fresh_until and product in self._guarded:
+        if at > gate.freshness.fresh_until and product in rules.products:
             raise Unready("The rules are older than GAPURA_SNAPSHOT_MAX_AGE: the keeper is away.", retry_after=1)
         told = [header for header in exchange.headers if header[0] in FORWARDING]
         if not told:
@@ -155,7 +153,7 @@ class Authorizer:
             origin = locate(told, exchange.peer, Caller(NOBODY, account), self._places)
         except BadRequest as error:
             raise _Unheard("address", error.message) from None
-        verdict = _judged(rules, product, stated.get(MODEL, ""), origin, account, at)
+        verdict = rules.judge_product(product, origin, account, at, stated.get(MODEL, ""))
         self._answered[product, verdict.effect, origin.territory] += 1
         said = Said(
             verdict.effect,
@@ -179,10 +177,8 @@ class Authorizer:
         product = next(iter(named), self._access.product)
         if not product:
             raise _Unheard("product", "no product is named: send gapura-product or set GAPURA_AUTHORIZER_PRODUCT")
-        if rules is not self._rules:
-            self._rules, self._guarded = rules, frozenset(policy.pack.name for policy in rules.book.policies)
-        if product not in self._guarded and product not in packs.names():
-            raise _Unheard("product", f"no pack is called {product[:100]!r}")
+        if product not in rules.products and product not in packs.names():
+            raise _Unheard("product", f"no policy guards {product[:100]!r}, and no pack is called so")
         return product
 
     def _known(self, stated: Mapping[bytes, str]) -> Account:
@@ -218,21 +214,24 @@ def notice(rules: Rules, verdict: Verdict, at: int) -> str:
 
 async def _say(exchange: Exchange, said: Said) -> None:
     exchange.effect = said.effect
-    told = {
-        b"gapura-effect": said.effect,
-        b"gapura-territory": said.territory,
-        b"gapura-certainty": said.certainty,
-        b"gapura-policy": said.policy,
-        b"gapura-notice": said.notice,
-    }
-    headers = [(name, _header(value)) for name, value in told.items() if value]
-    if said.decision:
-        headers.append((b"gapura-decision", f"{said.effect};id={said.decision}".encode()))
+    # All of them each time, also those that are empty: some front ends replace only what they get, and what the client
+    # wrote under the name would stay.
+    headers = [
+        (b"gapura-effect", said.effect.encode()),
+        (b"gapura-territory", said.territory.encode()),
+        (b"gapura-certainty", said.certainty.encode()),
+        (b"gapura-policy", _header(said.policy)),
+        (b"gapura-notice", _header(said.notice)),
+        (b"gapura-decision", f"{said.effect};id={said.decision}".encode() if said.decision else b""),
+    ]
     if said.effect != "block":
         await exchange.answer(200, [*JSON, *headers], _ENCODER.encode(said))
         return
     suspended = Forbidden(f"Refused: {said.because}.", code="account_suspended")
-    reply = openai.render(RegionBlocked() if said.policy else suspended)
+    error = RegionBlocked() if said.policy else suspended
+    # For front ends that do not hand a body on.
+    headers.append((b"gapura-code", str(error.code).encode()))
+    reply = openai.render(error)
     await exchange.answer(reply.status, [*reply.headers, *headers], reply.body)
 
 
@@ -253,7 +252,3 @@ def _stated(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, str]:
             except UnicodeDecodeError:
                 raise _Unheard("headers", f"{name.decode()} is not UTF-8") from None
     return found
-
-
-def _judged(rules: Rules, product: str, model: str, origin: Origin, account: Account, at: int) -> Verdict:
-    return rules.judge(packs.pack(product).guards[0], model, origin, account, at)
