@@ -12,7 +12,7 @@ FLOORS = [
     {"terms"},
     {"wire"},
     {"atlas", "providers", "store"},
-    {"rulebook"},
+    {"rulebook", "logs"},
     {"request"},
     {"gate", "keeper", "console", "sandbox", "supervisor"},
     {"app"},

@@ -8,11 +8,12 @@ import click
 from gapura.cli import ending
 from gapura.cli.account import organisation
 from gapura.cli.client import Api, speaks
+from gapura.cli.late import Late
 from gapura.cli.output import Output, pairs, table
 from gapura.clock import text
 
 
-@click.group(short_help="Policies: show, check, reload, explain a decision.")
+@click.group(cls=Late, short_help="Policies: show, check, reload, explain a decision.")
 def policy() -> None:
     """Where each provider may be used, and what is done about it."""
 

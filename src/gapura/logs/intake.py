@@ -1,0 +1,157 @@
+"""Files → `seen`: requests and tokens by address, account, key, model and day; and how reading went.
+
+Each file is one statement: whatever is wrong with it, it counts as a whole or not at all, and the next one goes on.
+"""
+
+import re
+
+from gapura.errors import GapuraError
+from gapura.logs import formats
+from gapura.logs.engine import Engine
+from gapura.logs.fields import BadField, Fields, chosen
+from gapura.logs.files import Log
+from gapura.logs.result import File, Unreadable
+
+DAY = 86_400_000_000
+SAMPLES = 5
+LONGEST = 120
+
+_READ, _UNREADABLE, _OUTSIDE = range(3)
+_TABLE = """
+CREATE TABLE raw (file USMALLINT, state UTINYINT, address VARCHAR, account VARCHAR, key VARCHAR, model VARCHAR,
+                  day INTEGER, requests BIGINT, tokens BIGINT, first BIGINT, last BIGINT)"""
+# Ids are public; a key itself is shortened to what its owner knows it by, and a hash that tells it from others.
+_SHORTENED = r"""
+CASE WHEN length(bare) < 20 OR regexp_matches(bare, '^key_[0-9a-f]{32}$') THEN bare
+     ELSE left(bare, 7) || '…' || left(sha256(bare), 8) END"""
+_SECRET = re.compile(r"[A-Za-z0-9_+/=-]{20,}")
+
+
+class Intake:
+    """`files` and `samples` fill as files are taken in."""
+
+    def __init__(self, engine: Engine, wanted: Fields, window: tuple[int, int], *, by_model: bool) -> None:
+        self._engine, self._wanted, self._window, self._by_model = engine, wanted, window, by_model
+        self.files: list[File] = []
+        self.samples: list[Unreadable] = []
+        self.fields: list[Fields] = []
+        engine.run(_TABLE)
+
+    def take(self, log: Log) -> None:
+        """Raises BadField where an option names a field that the file does not have: that is the caller's mistake."""
+        if log.broken:
+            self.files.append(_file(log, "", Fields(), (0, 0, 0), log.broken))
+            return
+        kind, fields = "", Fields()
+        try:
+            layout = formats.told(self._engine, log)
+            kind = layout.kind
+            if kind != "empty":
+                fields = chosen(self._wanted, layout.seen, log.shown)
+            rows = layout.select(fields)
+            self._insert(rows)
+            counted = self._counted(rows, log) if kind != "empty" else (0, 0, 0)
+        except BadField:
+            raise
+        except (OSError, GapuraError, self._engine.failure) as error:
+            self._forget_rejects()
+            self.files.append(_file(log, kind, fields, (0, 0, 0), _told(error)))
+        else:
+            self.files.append(_file(log, kind, fields, counted, ""))
+            self.fields.append(fields)
+
+    def finish(self) -> None:
+        """`raw` → `seen`."""
+        self._engine.run(f"""
+            CREATE TABLE seen AS
+            SELECT address, CASE WHEN account = '' THEN key ELSE account END AS account, key, model, day,
+                   requests, tokens, first, last
+            FROM (SELECT address, account, {_SHORTENED} AS key, model, day, requests, tokens, first, last
+                  FROM (SELECT *, regexp_replace(key, '^(?i:bearer) +', '') AS bare FROM {self._grouped()}))""")
+        self._engine.run("DROP TABLE raw")
+
+    def _grouped(self) -> str:
+        """Of one file it is grouped already."""
+        counted = "address, account, key, model, day"
+        if len(self.fields) < 2:  # noqa: PLR2004 - nothing to put together
+            return f"(SELECT * FROM raw WHERE state = {_READ})"
+        sums = (
+            "sum(requests)::BIGINT AS requests, sum(tokens)::BIGINT AS tokens, min(first) AS first, max(last) AS last"
+        )
+        return f"(SELECT {counted}, {sums} FROM raw WHERE state = {_READ} GROUP BY {counted})"
+
+    def _insert(self, rows: str) -> None:
+        since, until = self._window
+        outside = " OR ".join([*([f"stamp < {since}"] if since else []), *([f"stamp >= {until}"] if until else [])])
+        state = f"CASE WHEN address IS NULL OR stamp IS NULL THEN {_UNREADABLE}"
+        state += (f" WHEN {outside} THEN {_OUTSIDE}" if outside else "") + f" ELSE {_READ} END"
+        kept = {one: f"CASE WHEN state = {_READ} THEN {one} END" for one in ("address", "account", "key")}
+        kept["model"] = f"CASE WHEN state = {_READ} THEN model END" if self._by_model else "''"
+        kept["day"] = f"CASE WHEN state = {_READ} THEN (stamp // {DAY})::INTEGER END"
+        names = ", ".join(kept)
+        columns = ", ".join(f"{value} AS {one}" for one, value in kept.items())
+        self._engine.run(f"""
+            INSERT INTO raw
+            SELECT {len(self.files)}, state, {names}, count(*), sum(tokens)::BIGINT, min(stamp), max(stamp)
+            FROM (SELECT state, {columns}, tokens, stamp FROM (SELECT *, {state} AS state FROM ({rows})))
+            GROUP BY ALL""")
+
+    def _counted(self, rows: str, log: Log) -> tuple[int, int, int]:
+        """Lines, unreadable ones, and those outside the window."""
+        found = dict(
+            self._engine.rows(f"SELECT state, sum(requests)::BIGINT FROM raw WHERE file = {len(self.files)} GROUP BY 1")
+        )
+        rejected = self._rejected(log)
+        bad = found.get(_UNREADABLE, 0)
+        room = SAMPLES - len(self.samples)
+        if bad and room > 0:
+            which = "address IS NULL OR stamp IS NULL"
+            asked = f"SELECT left(line, 400), address IS NULL FROM ({rows}) WHERE {which} LIMIT {room}"
+            for line, no_address in self._engine.rows(asked):
+                self._sample(log, line, "no address" if no_address else "no time")
+            self._forget_rejects()
+        return sum(found.values()) + rejected, bad + rejected, found.get(_OUTSIDE, 0)
+
+    def _rejected(self, log: Log) -> int:
+        """Lines that DuckDB itself could not make sense of: no UTF-8, too long, too many columns."""
+        try:
+            count = self._engine.row("SELECT count(DISTINCT (file_id, line)) FROM reject_errors")[0]
+        except self._engine.failure:
+            return 0  # the table is there once a reader has run
+        room = SAMPLES - len(self.samples)
+        if count and room > 0:
+            told = "left(csv_line, 400), lower(error_type::VARCHAR)"
+            asked = f"SELECT {told} FROM reject_errors ORDER BY line LIMIT {room}"
+            for line, why in self._engine.rows(asked):
+                self._sample(log, line, why)
+        self._forget_rejects()
+        return int(count)
+
+    def _forget_rejects(self) -> None:
+        for table in ("reject_errors", "reject_scans"):
+            self._engine.run(f"DROP TABLE IF EXISTS {table}")
+
+    def _sample(self, log: Log, line: str, why: str) -> None:
+        self.samples.append(Unreadable(file=log.shown, line=shortened(line), why=why))
+
+
+def shortened(line: str) -> str:
+    """What may be shown of a line: not all of it, and no long word whole, because that may be a key.
+
+    >>> shortened("Authorization: Bearer sk-proj-abcdefghijklmnopqrstuvwxyz")
+    'Authorization: Bearer sk-p…'
+    """
+    masked = _SECRET.sub(lambda word: f"{word[0][:4]}…", line.strip())
+    return masked if len(masked) <= LONGEST else f"{masked[:LONGEST]}…"
+
+
+def _file(log: Log, kind: str, fields: Fields, counted: tuple[int, int, int], broken: str) -> File:
+    lines, unreadable, outside = counted
+    return File(
+        path=log.shown, kind=kind, lines=lines, unreadable=unreadable, outside=outside, fields=fields.named(),
+        broken=broken,
+    )  # fmt: skip
+
+
+def _told(error: Exception) -> str:
+    return shortened(" ".join(str(error).split()))
