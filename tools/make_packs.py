@@ -20,7 +20,7 @@ PAGE = ROOT / "docs/reference/packs.md"
 
 
 class Plan(NamedTuple):
-    """`rows` are provider and product in the table."""
+    """`rows` are provider and product in the table; `excepted` are the parts that `ukraine` is about."""
 
     rows: tuple[str, str]
     as_of: str
@@ -29,12 +29,15 @@ class Plan(NamedTuple):
     kind: str = "allow"
     hosts: tuple[str, ...] = ()
     ukraine: str = ""
+    excepted: tuple[str, ...] = ()
+    product: str = "api"
     note: str = ""
 
 
+CRIMEA_DONETSK_LUHANSK = ("UA-09", "UA-14", "UA-40", "UA-43")
 OPENAI_UKRAINE = (
     "The list says “with certain exceptions” and does not name them; taken to be Crimea (UA-43), Sevastopol (UA-40),"
-    " Donetsk (UA-14) and Luhansk (UA-09), which place data cannot tell apart."
+    " Donetsk (UA-14) and Luhansk (UA-09), which only place data with subdivisions tell apart."
 )
 OPENAI_NOTE = (
     "Read literally: territories of listed states that the list does not name (PR, GU, GI, JE, IM …) are not listed."
@@ -46,6 +49,7 @@ OPENAI = Plan(
     source="https://developers.openai.com/api/docs/supported-countries",
     guards="openai",
     ukraine=OPENAI_UKRAINE,
+    excepted=CRIMEA_DONETSK_LUHANSK,
     note=OPENAI_NOTE,
 )
 PLANS = {
@@ -55,7 +59,8 @@ PLANS = {
         source="https://platform.claude.com/docs/en/api/supported-regions",
         guards="anthropic",
         ukraine="The list excepts Crimea (UA-43, and with it Sevastopol, UA-40), Donetsk (UA-14) and Luhansk (UA-09),"
-        " which place data cannot tell apart.",
+        " which only place data with subdivisions tell apart.",
+        excepted=CRIMEA_DONETSK_LUHANSK,
         note="The page bears no date. Anthropic's policy page differs: it adds CD, CF, ER and ET, and may lack VA."
         " A rule on ownership stands beside the list: it is a matter of the account, not of the address.",
     ),
@@ -81,10 +86,12 @@ PLANS = {
         guards="mistral",
         kind="deny",
         ukraine="The terms exclude Crimea (UA-43, and with it Sevastopol, UA-40), Donetsk (UA-14) and Luhansk (UA-09),"
-        " which place data cannot tell apart.",
+        " which only place data with subdivisions tell apart.",
+        excepted=CRIMEA_DONETSK_LUHANSK,
     ),
     "openai/api": OPENAI,
     "openai/chatgpt": OPENAI._replace(
+        product="chatgpt",
         source="https://help.openai.com/en/articles/7947663-chatgpt-and-openai-api-supported-countries-and-territories",
         note="OpenAI publishes one list for ChatGPT and its API; the codes are those of openai/api. " + OPENAI_NOTE,
     ),
@@ -96,7 +103,8 @@ PLANS = {
         kind="deny",
         hosts=("api.z.ai",),
         ukraine="The terms exclude Crimea (UA-43, and with it Sevastopol, UA-40), Donetsk (UA-14) and Zaporizhzhia"
-        " (UA-23), but not Luhansk; place data cannot tell them apart.",
+        " (UA-23), but not Luhansk; only place data with subdivisions tell them apart.",
+        excepted=("UA-14", "UA-23", "UA-40", "UA-43"),
         note="For the international site; of open.bigmodel.cn no list was found.",
     ),
 }
@@ -139,12 +147,16 @@ def toml(name: str, plan: Plan, codes: dict[str, list[str]]) -> str:
         "source": text(plan.source),
         "guards": f"[{text(plan.guards)}]",
     }
+    if plan.product != "api":
+        fields["product"] = text(plan.product)
     if plan.hosts:
         fields["hosts"] = f"[{', '.join(map(text, plan.hosts))}]"
     fields["kind"] = text(plan.kind)
     if plan.note:
         fields["note"] = text(plan.note)
     fields |= {status: array(values) for status, values in codes.items() if status != "partial"}
+    if plan.excepted:
+        fields["excepted"] = f"[{', '.join(map(text, plan.excepted))}]"
     body = "".join(f"{field} = {value}\n" for field, value in fields.items())
     return body + "".join(f"\n[partial]\n{code} = {text(plan.ukraine)}\n" for code in codes["partial"])
 
@@ -158,8 +170,11 @@ def row(name: str, plan: Plan, codes: dict[str, list[str]]) -> str:
 
 HEAD = """# Packs
 
-A pack is a provider's own list of places, read literally. Name it in a policy (`pack = "openai/api"`). Where a list
-excepts parts of a territory, the territory is *partial*, and `on_partial` of the policy says what happens.
+A pack is a provider's own list of places, read literally. Name it in a policy (`pack = "openai/api"`); lists of your
+own stand beside the policies ([policy documents](policy-documents.md)). Where a list excepts parts of a territory, the
+territory is *partial*: place data that know the part decide (an excepted part is not listed, the others are covered);
+where only the whole is known, `on_partial` of the policy says what happens. A pack of an API guards what passes through
+the gateway; one of another product, such as `openai/chatgpt`, is asked for by name.
 
 | pack | as of | guards provider | territories | partial | source |
 |---|---|---|---|---|---|

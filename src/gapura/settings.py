@@ -1,7 +1,7 @@
 """What the operator decides before the process starts: read once, checked whole, never changed.
 
 The environment (`GAPURA_PORT`) wins over `gapura.toml` (`port = …` at its top level).  What may change at run time
-(routes, policies, providers) is not a setting: those tables of the file are handed on as they stand, in `documents`.
+(routes, packs, policies, providers) is not a setting: those tables of the file are handed on as they stand, in `documents`.
 A name that is not known stops the start, and so does a value that cannot be meant.
 
     >>> Settings.load({"GAPURA_PORT": "9000"}, {}).port
@@ -28,7 +28,7 @@ from msgspec import Meta
 from gapura import crash
 
 PREFIX = "GAPURA_"
-DOCUMENTS = ("routes", "policies", "providers", "atlas")
+DOCUMENTS = ("routes", "packs", "policies", "providers", "atlas")
 PROVIDER_VARIABLES = {"openai": "OPENAI", "qwen": "DASHSCOPE", "ernie": "QIANFAN", "glm": "ZHIPUAI"}
 """Provider → what the names of its variables begin with: `…_API_KEY`, `…_API_KEY_FILE`, `…_BASE_URL`."""
 

@@ -4,7 +4,7 @@ Every error names the field by its path, as `policies[0].phases[1].from`, and sa
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -12,12 +12,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from gapura.atlas import territories
 from gapura.clock import instant
 
 AS_WRITTEN = {"starts": "from", "ends": "until"}
 """Fields of the terms that go by another name in documents."""
 
 S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class BadDocument(ValueError):
@@ -67,9 +69,58 @@ def term(fields: dict[str, Any], path: str, kind: type[S]) -> S:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
+        problem += "; put it in quotes" * ("Expected `str`, got" in problem)
         for name, written in AS_WRITTEN.items():
             problem = problem.replace(f"`{name}`", f"`{written}`")
         raise BadDocument(path + where.rstrip("`"), problem) from None
+
+
+def or_bad(look_up: Callable[[str], T], name: str, path: str) -> T:
+    """What is looked up by a name; a ValueError tells why it is not found."""
+    try:
+        return look_up(name)
+    except ValueError as error:
+        raise BadDocument(path, str(error)) from None
+
+
+def territory(name: object, path: str, look_up: Callable[[str], T]) -> T:
+    """`look_up`: one of `atlas.territories`, as resolve."""
+    if isinstance(name, bool):
+        raise BadDocument(path, f'{str(name).lower()} is no territory; if Norway is meant, write it in quotes: "NO"')
+    if not isinstance(name, str):
+        raise BadDocument(path, "expected a territory, as SG or Singapore")
+    return or_bad(look_up, name, path)
+
+
+def named(
+    fields: dict[str, Any], path: str, names: Iterable[str], look_up: Callable[[str], str] = territories.resolve
+) -> dict[str, list[str]]:
+    """The lists of territories among the fields, as codes."""
+    return {
+        name: [territory(member, where, look_up) for where, member in tables(fields[name], below(path, name))]
+        for name in names
+        if name in fields
+    }
+
+
+def words(fields: dict[str, Any], path: str, names: Mapping[str, Iterable[str]]) -> None:
+    """Each of these fields, where it is stated, is a list of texts that are not empty; `names` says which there are,
+    where not any text will do."""
+    for name, there_are in names.items():
+        for where, member in tables(fields.get(name, ()), below(path, name)):
+            choices = list(there_are)
+            if not isinstance(member, str) or not member.strip():
+                raise BadDocument(where, "expected a text that is not empty, in quotes")
+            if choices and member not in choices:
+                raise BadDocument(where, f"{member!r} is none of {', '.join(choices)}{nearest(member, choices)}")
+
+
+def no_twins(names: Iterable[str], path: str, problem: str = "") -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise BadDocument(path, problem or f"{name!r} stands there twice")
+        seen.add(name)
 
 
 def when(value: object, path: str, zone: str = "") -> int:
