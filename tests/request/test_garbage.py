@@ -77,7 +77,6 @@ def test_nothing_is_left_of_a_request(script: Script, ask: object, another: bool
         of_route: dict[str, Any] = dict.fromkeys(("first_byte_s", "first_token_s", "idle_s"), SILENCE_S)
         async with bench(vendors, failover="anywhere", **of_route) as it:
             assert (await it.ask(ask)).status
-            await it.ask(ask, connection="close, x", transfer_encoding="x")  # refused by the edge
             reader, writer = await it.send(ask, connection="keep-alive")
             await reader.readuntil(b"\r\n\r\n")
             writer.close()
@@ -118,5 +117,30 @@ def test_nothing_is_left_of_who_hangs_up_while_sending(sent: bytes) -> None:
             with socket.create_connection(("127.0.0.1", it.port)) as caller:
                 caller.sendall(sent)
                 assert (await it.ask(ASK)).status == 200
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\0\r\n\r\n",
+        b"POST /" + b"x" * 9_000,
+        b"GET http://other/ HTTP/1.1\r\nhost: gate\r\n\r\n",
+        PATH + b"x: y\r\n" * 101 + b"\r\n",
+        PATH + b"transfer-encoding: identity\r\n\r\n",
+        PATH + b"content-length: 9223372036854775807\r\n\r\n",
+        PATH + b"transfer-encoding: chunked\r\n\r\nx\r\n",
+        b"GET /livez HTTP/1.1\r\nhost: gate\r\n\r\n" * 50,
+    ],
+    ids=lambda sent: sent[:20],
+)
+def test_nothing_is_left_of_whom_the_edge_refuses(sent: bytes) -> None:
+    async def story() -> None:
+        async with bench({"openai": Vendor(says(WHOLE))}) as it:
+            reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
+            writer.write(sent)
+            assert b"connection: close" in await reader.read()
+            writer.close()
 
     run(story)

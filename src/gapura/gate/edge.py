@@ -328,7 +328,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: GapuraError) -> None:
         """Take no more from this connection; say why, but never in the middle of another answer."""
-        self._refused = error
+        self._refused = error.bare()
         self.headers = []  # perhaps many: that is why
         self._unwatch()
         cycle = cast(Cycle, self.cycle)
