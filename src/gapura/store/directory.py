@@ -16,12 +16,13 @@ use costs one look into a dict.
 import hmac
 import os
 import struct
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import google_crc32c
 import msgspec
@@ -43,6 +44,8 @@ PLACE = struct.Struct("=Q")
 BUCKETS = 65_536
 REMEMBERED = 4096
 CHUNK = 1 << 20
+ORGANISATION = Account.__struct_fields__.index("organisation")
+EXTERNAL_ID = Account.__struct_fields__.index("external_id")
 
 
 class Parts(NamedTuple):
@@ -146,6 +149,7 @@ class Directory:
         self._keys: dict[bytes, Key] = {}
         self._accounts: dict[str, Account] = {}
         self._names: dict[tuple[str, str], Account] = {}
+        self._met: dict[tuple[str, str], Account | None] = {}
         self._young: dict[bytes, Caller] = {}
         self._old: dict[bytes, Caller] = {}
 
@@ -163,9 +167,11 @@ class Directory:
         name = (organisation, external_id)
         if (changed := self._names.get(name)) is not None:
             return changed
-        numbers = range(self._parts.accounts)
-        number = bisect_left(numbers, name, key=lambda n: _name(self._account(n)))
-        return self._account(number) if number in numbers and _name(self._account(number)) == name else None
+        if name not in self._met:
+            if len(self._met) >= REMEMBERED:
+                self._met.clear()
+            self._met[name] = self._look_by_name(name)
+        return self._met[name]
 
     def apply(self, delta: Delta) -> None:
         """Takes changes in: from now on nobody is found as he was.  One that is older than the last is ignored."""
@@ -208,6 +214,16 @@ class Directory:
         key = msgspec.structs.replace(self._record(place, Key), account_id=account.id)
         return Caller(key, self._accounts.get(account.id, account))
 
+    def _look_by_name(self, name: tuple[str, str]) -> Account | None:
+        numbers = range(self._parts.accounts)
+        number = bisect_left(numbers, name, key=self._name_at)
+        return self._account(number) if number in numbers and self._name_at(number) == name else None
+
+    def _name_at(self, number: int) -> tuple[str, str]:
+        """As `_name`, without making an account of it: a search looks at some twenty."""
+        values = self._values(self._place(number))
+        return values[ORGANISATION], values[EXTERNAL_ID]
+
     def _by_id(self, name: str) -> Account | None:
         if (changed := self._accounts.get(name)) is not None:
             return changed
@@ -219,16 +235,22 @@ class Directory:
         return self._account(NUMBER.unpack(self._bytes(self._parts.by_id + rank * NUMBER.size, NUMBER.size))[0])
 
     def _account(self, number: int) -> Account:
-        (place,) = PLACE.unpack(self._bytes(self._parts.account_table + number * PLACE.size, PLACE.size))
-        return self._record(place, Account)
+        return self._record(self._place(number), Account)
+
+    def _place(self, number: int) -> int:
+        at = self._parts.account_table + number * PLACE.size
+        return int.from_bytes(self._bytes(at, PLACE.size), sys.byteorder)
 
     def _bytes(self, place: int, size: int) -> bytes:
         return os.pread(self._file, size, place)
 
     def _record(self, place: int, kind: type[S]) -> S:
+        return msgspec.convert(dict(zip(kind.__struct_fields__, self._values(place), strict=True)), kind)
+
+    def _values(self, place: int) -> list[Any]:
         (length,) = NUMBER.unpack(self._bytes(place, NUMBER.size))
-        values = msgspec.msgpack.decode(self._bytes(place + NUMBER.size, length))
-        return msgspec.convert(dict(zip(kind.__struct_fields__, values, strict=True)), kind)
+        values: list[Any] = msgspec.msgpack.decode(self._bytes(place + NUMBER.size, length))
+        return values
 
 
 def _check(path: Path, file: BinaryIO) -> Parts:
