@@ -1,21 +1,12 @@
-"""Against a model, and against the text from which the shipped data were built."""
-
-import os
-import random
-from bisect import bisect_right
-from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
+"""Against a model."""
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapura.atlas import sources
-from gapura.atlas.ranges import Ranges, Row
+from gapura.atlas.ranges import SHARED, Ranges, Row
 
-DEBIAN = Path("/usr/share/tor")
 HALF = 1 << 64
 
 
@@ -66,40 +57,14 @@ def test_foreign_bytes_are_refused() -> None:
         Ranges.parse(b"\x93\x01\x02\x03")
 
 
-def debian(name: str) -> Iterator[Row]:
-    """An independent reading of the source text."""
-    for line in (DEBIAN / name).read_text().splitlines():
-        if line[:1] not in ("#", ""):
-            a, b, code = line.split(",")
-            yield (int(IPv6Address(a)), int(IPv6Address(b)), code) if ":" in a else (int(a), int(b), code)
+def test_columns_are_what_is_looked_up_in() -> None:
+    made = Ranges.of([(5, 9, "CN")], [(HALF, 2 * HALF - 1, "HK"), (3 * HALF + 7, 3 * HALF + 7, "SG")])
+    names, four, six, shared = made.columns()
+    assert [(start, names[code]) for start, code in zip(*four, strict=True)] == [(0, None), (5, "CN"), (10, None)]
+    assert list(six.starts) == [0, 1, 2, 3, 4] and six.codes[3] == SHARED
+    assert [(start, names[code]) for start, code in zip(*shared[3], strict=True)] == [(0, None), (7, "SG"), (8, None)]
 
 
-@pytest.mark.skipif(not (DEBIAN / "geoip6").is_file(), reason="Debian's tor-geoipdb is not installed")
-@pytest.mark.parametrize(("name", "size"), [("geoip", 4), ("geoip6", 16)])
-def test_the_shipped_data_agree_with_their_source(name: str, size: int) -> None:
-    """Every 37th range, all with GAPURA_TEST_ALL_RANGES=1: each end and its neighbours; and random addresses."""
-    meta = msgspec.json.decode((sources.package() / "meta.json").read_bytes(), type=sources.Meta)
-    ranges, _ = sources.read(sources.package())
-    with (DEBIAN / name).open() as file:
-        header = file.read(2000)
-    when = header.partition("Generated:")[2].split("\n")[0]
-    year, month, day = meta.as_of.split("-")
-    if f"{int(day):02} {'JanFebMarAprMayJunJulAugSepOctNovDec'[3 * int(month) - 3 :][:3]} {year}" not in when:
-        pytest.skip(f"tor-geoipdb is of {when.strip()}, the package of {meta.as_of}")
-
-    table = list(debian(name))
-    assert len(table) == meta.counts["ipv4" if size == 4 else "ipv6"]
-    starts = [first for first, _, _ in table]
-
-    def told(number: int) -> str | None:
-        at = bisect_right(starts, number) - 1
-        return table[at][2] if at >= 0 and number <= table[at][1] else None
-
-    dice = random.Random(20260625)
-    step = 1 if os.environ.get("GAPURA_TEST_ALL_RANGES") else 37
-    numbers = [end + by for row in table[::step] for end in row[:2] for by in (-1, 0, 1)]
-    numbers += [dice.getrandbits(8 * size) for _ in range(25_000)]
-    numbers += [dice.randint(first, last) for first, last, _ in dice.choices(table, k=25_000)]
-    address = IPv4Address if size == 4 else IPv6Address
-    wrong = [str(address(n)) for n in numbers if 0 <= n < 1 << 8 * size and ranges.code(n.to_bytes(size)) != told(n)]
-    assert wrong == []
+def test_more_codes_than_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="65537 different codes"):
+        Ranges.of([(n, n, str(n)) for n in range(65_536)], [])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapura.atlas.special import is_special, unwrapped
+from gapura.atlas.special import Nat64, is_special, unwrap, unwrapped
 
 BLOCKS = [
     "0.0.0.0/8",
@@ -90,3 +90,44 @@ def test_whatever_the_standard_library_calls_private_is_special(address: IPv4Add
 )
 def test_embedded_addresses_are_taken_out(wrapped: str, inner: str) -> None:
     assert unwrapped(ip_address(wrapped).packed) == ip_address(inner).packed
+
+
+@pytest.mark.parametrize(
+    ("prefix", "wrapped"),
+    [
+        # RFC 6052, 2.4: 192.0.2.33 in its own examples
+        ("2001:db8::/32", "2001:db8:c000:221::"),
+        ("2001:db8:100::/40", "2001:db8:1c0:2:21::"),
+        ("2001:db8:122::/48", "2001:db8:122:c000:2:2100::"),
+        ("2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::"),
+        ("2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100:0"),
+        ("2001:db8:122:344::/96", "2001:db8:122:344::192.0.2.33"),
+        ("64:ff9b:1::/48", "64:ff9b:1:c000:2:2100::"),
+    ],
+)
+def test_translators_of_the_operators_own(prefix: str, wrapped: str) -> None:
+    address = ip_address(wrapped).packed
+    assert unwrap(address, [Nat64.of(prefix)]) == (ip_address("192.0.2.33").packed, "nat64")
+    assert unwrap(address) == (address, "")
+
+
+@pytest.mark.parametrize("wrong", ["64:ff9b:1::/47", "64:ff9b:1::/128", "10.0.0.0/8", "64:ff9b:1::1/48", "nat"])
+def test_what_no_translator_uses_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong.replace(".", r"\.")):
+        Nat64.of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("address", "embedding"),
+    [
+        ("::ffff:8.8.4.4", "mapped"),
+        ("64:ff9b::8.8.4.4", "nat64"),
+        ("2002:808:404::1", "6to4"),
+        ("2001:0:4136:e378:8000:63bf:f7f7:fbfb", "teredo"),
+        ("2a00:1450::1", ""),
+        ("32.2.0.1", ""),
+        ("32.1.0.0", ""),
+    ],
+)
+def test_how_an_address_was_embedded_is_told(address: str, embedding: str) -> None:
+    assert unwrap(ip_address(address).packed, [Nat64.of("2001:db8::/32")])[1] == embedding

@@ -173,11 +173,10 @@ class Atlas:
     def _evidence(self, said: _Said) -> tuple[SourceAnswer, ...]:
         """Every answer, also those that were outweighed."""
         correction, listed = said.correction, said.listed
-        corrected = (
-            [SourceAnswer(corrections.SOURCE, correction.territory, _day(correction.made_at), correction.subdivision)]
-            if correction
-            else []
-        )
+        corrected = []
+        if correction is not None:
+            made = text(correction.made_at)[:10] if correction.made_at else ""
+            corrected = [SourceAnswer(corrections.SOURCE, correction.territory, made, correction.subdivision)]
         asked = [
             SourceAnswer(source.name, found.code, source.as_of, found.subdivision, found.network)
             for source, found in zip(self.sources, said.found, strict=False)
@@ -216,10 +215,6 @@ def _strongest(said: _Said) -> Network:
         return "private"
     listed: list[Network] = [said.listed.network] if said.listed else []
     return min([*listed, *(found.network for found in said.found)], key=STRENGTH.__getitem__)
-
-
-def _day(at: int) -> str:
-    return text(at)[:10]
 
 
 def load(
