@@ -14,7 +14,7 @@ from gapura.rulebook.distinct import Distinct, Standing
 from gapura.rulebook.facts import Facts
 from gapura.rulebook.opinions import Guard, Opinion, guarding, opinions, product_name, product_of, verdict
 from gapura.rulebook.shelf import Shelf
-from gapura.rulebook.weigh import turning_points
+from gapura.rulebook.weigh import announced, turning_points
 from gapura.terms.caller import Account
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Endpoint, Route, Rulebook, Target
@@ -64,6 +64,8 @@ class Rules:
         self.fleeting = distinct.fleeting
         self.standing = distinct.standing
         self.part = distinct.part
+        self._all = tuple(shelves.values())
+        self._announced = set().union(*(announced(policy) for policy in book.policies))
         self.turning_points = sorted(set().union(*(turning_points(policy) for policy in book.policies)))
         self._stretch = (0, 0, 0)
         self._routes: Memo[str, Route] = Memo()
@@ -102,6 +104,12 @@ class Rules:
             until = points[number] if number < len(points) else sys.maxsize
             self._stretch = since, until, number
         return number
+
+    def instants_after(self, account: Account, at: int) -> list[int]:
+        """Every instant to come at which an answer to this account may change."""
+        lifted = (shelf.exceptions(name) for _, shelf in self._all for name in (account.external_id, account.id))
+        ends = {exemption.ends for exceptions in lifted for exemption in exceptions}
+        return sorted(instant for instant in self._announced | ends if instant > at)
 
     def judge(
         self, provider: str, model: str, origin: Origin, account: Account, at: int, *, product: str = "api"

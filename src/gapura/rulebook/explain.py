@@ -1,13 +1,15 @@
 """A verdict told in full: what each policy said, every rule passed over and why, and what changes next."""
 
-from bisect import bisect_right
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from gapura.rulebook.compile import Rules
-from gapura.rulebook.opinions import Opinion
+from gapura.rulebook.opinions import Opinion, product_name
+from gapura.rulebook.weigh import Passed
 from gapura.terms.caller import Account
 from gapura.terms.place import Origin
+from gapura.terms.rulebook import Policy
 from gapura.terms.verdict import Verdict
 
 
@@ -20,7 +22,8 @@ class Ahead(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """`at` is the instant that was asked about; `account` the external id."""
+    """`at` is the instant that was asked about; `account` the external id.  `passed` are policies that have no say
+    about the target, and why; `ahead` foretells nothing where an expression looks at the time."""
 
     version: str
     at: int
@@ -30,26 +33,73 @@ class Explanation(msgspec.Struct, frozen=True):
     verdict: Verdict
     opinions: tuple[Opinion, ...]
     ahead: Ahead | None
+    passed: tuple[Passed, ...] = ()
 
 
 def explain(rules: Rules, provider: str, model: str, origin: Origin, account: Account, at: int) -> Explanation:
     """Why this target may or may not serve this origin.  The same code that decides live requests."""
-    now = rules.judge(provider, model, origin, account, at)
-    later = rules.turning_points[bisect_right(rules.turning_points, at) :]
-    changes = ((instant, rules.judge(provider, model, origin, account, instant)) for instant in later)
-    ahead = next(
-        (Ahead(instant, _zone(rules, instant), then) for instant, then in changes if then.effect != now.effect), None
-    )
+
+    def verdict(instant: int) -> Verdict:
+        return rules.judge(provider, model, origin, account, instant)
+
+    opinions = rules.opinions(provider, model, origin, account, at)
+    policies = [policy for policy in rules.book.policies if provider in policy.pack.guards]
+    return _told(rules, (verdict, opinions, policies), origin, account, at)
+
+
+def ahead(rules: Rules, provider: str, model: str, origin: Origin, account: Account, at: int) -> Iterator[Ahead]:
+    """Every change of effect that is to come for this target, in the order of time."""
+    return _changes(rules, lambda instant: rules.judge(provider, model, origin, account, instant), account, at)
+
+
+def explain_product(
+    rules: Rules, product: str, origin: Origin, account: Account, at: int, model: str = ""
+) -> Explanation:
+    """Why this product, as `openai/chatgpt`, may or may not be used from this origin."""
+
+    def verdict(instant: int) -> Verdict:
+        return rules.judge_product(product, origin, account, instant, model)
+
+    opinions = rules.product_opinions(product, origin, account, at, model)
+    policies = [policy for policy in rules.book.policies if product_name(policy) == product]
+    told = _told(rules, (verdict, opinions, policies), origin, account, at)
+    return msgspec.structs.replace(told, egress="")
+
+
+Asked = tuple[Callable[[int], Verdict], list[Opinion], list[Policy]]
+
+
+def _told(rules: Rules, asked: Asked, origin: Origin, account: Account, at: int) -> Explanation:
+    verdict, opinions, policies = asked
+    heard = {opinion.policy for opinion in opinions}
     return Explanation(
         version=rules.book.version,
         at=at,
         account=account.external_id,
         origin=origin,
         egress=rules.book.egress_territory,
-        verdict=now,
-        opinions=tuple(rules.opinions(provider, model, origin, account, at)),
-        ahead=ahead,
+        verdict=verdict(at),
+        opinions=tuple(opinions),
+        ahead=next(_changes(rules, verdict, account, at), None),
+        passed=tuple(Passed(policy.name, _silent(policy)) for policy in policies if policy.name not in heard),
     )
+
+
+def _changes(rules: Rules, verdict: Callable[[int], Verdict], account: Account, at: int) -> Iterator[Ahead]:
+    effect = verdict(at).effect
+    for instant in rules.instants_after(account, at):
+        then = verdict(instant)
+        if then.effect != effect:
+            yield Ahead(instant, _zone(rules, instant), then)
+        effect = then.effect
+
+
+def _silent(policy: Policy) -> str:
+    if policy.product or policy.pack.product != "api":
+        return f"is about {product_name(policy)}"
+    if policy.models:
+        return f"is about {', '.join(policy.models)} alone"
+    return f"is about {', '.join(policy.pack.hosts)}, where this provider is not reached"
 
 
 def _zone(rules: Rules, instant: int) -> str:

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
-from gapura.rulebook.opinions import guarding
+from gapura.atlas.territories import sovereigns
+from gapura.rulebook.conditions import over
+from gapura.rulebook.opinions import guarding, product_of
 from gapura.rulebook.weigh import covers
-from gapura.terms.rulebook import Rulebook
+from gapura.terms.rulebook import Policy, Rulebook
+
+MENTIONED = 3
+"""Accounts by name; of more of them the number says enough."""
 
 
 def problems(book: Rulebook, at: int) -> list[str]:
@@ -36,8 +41,10 @@ def _policies(book: Rulebook, at: int) -> Iterator[str]:
     guarded = {endpoint.provider: guarding(book, endpoint.provider) for endpoint in book.endpoints}
     names = [provider for provider, policies in guarded.items() if policies]
     for policy in book.policies:
-        if not any(policy in policies for policies in guarded.values()):
+        if product_of(policy) == "api" and not any(policy in policies for policies in guarded.values()):
             yield f"policy {policy.name} guards none of the providers that are set up"
+        yield from _follows(policy)
+        yield from _exceptions(policy, at)
     if names and not book.site_territory:
         yield (
             f"callers with a private or no address are refused by {', '.join(names)}: "
@@ -52,3 +59,19 @@ def _policies(book: Rulebook, at: int) -> Iterator[str]:
                     f"nothing is ever sent to {provider}: {policy.pack.name} does not cover {book.egress_territory}, "
                     "from where this gateway calls (GAPURA_EGRESS_TERRITORY)"
                 )
+
+
+def _follows(policy: Policy) -> Iterator[str]:
+    if policy.territories == "with_sovereign":
+        told = ", ".join(f"{territory} ({sovereign})" for territory, sovereign in policy.follows.items())
+        yield (
+            f"policy {policy.name} lets territories follow their sovereigns, as of {sovereigns().as_of}: "
+            f"{told or 'none that makes a difference'}"
+        )
+
+
+def _exceptions(policy: Policy, at: int) -> Iterator[str]:
+    found = [lifted.account for lifted in policy.exceptions if not over(lifted, at) and not lifted.owner.strip()]
+    if found:
+        some = ", ".join(found[:MENTIONED]) + ", …" * (len(found) > MENTIONED)
+        yield f"{len(found)} of the exceptions to policy {policy.name} name no owner: {some}"

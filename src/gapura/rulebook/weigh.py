@@ -61,11 +61,15 @@ def weigh(policy: Policy, facts: Facts, shelf: Shelf | None = None) -> Ruling:
     return msgspec.structs.replace(ruling, passed=tuple(passed))
 
 
+def announced(policy: Policy) -> set[int]:
+    """Every instant at which phases and rules may change the policy's answer."""
+    rules = {instant for rule in policy.rules for instant in (rule.starts, rule.ends)}
+    return ({phase.starts for phase in policy.phases} | rules) - {0}
+
+
 def turning_points(policy: Policy) -> set[int]:
     """Every instant at which the policy's answer to anybody may change."""
-    rules = {instant for rule in policy.rules for instant in (rule.starts, rule.ends)}
-    lifted = {exemption.ends for exemption in policy.exceptions}
-    return ({phase.starts for phase in policy.phases} | rules | lifted) - {0}
+    return announced(policy) | {exemption.ends for exemption in policy.exceptions} - {0}
 
 
 def phase_in_force(policy: Policy, at: int) -> Phase | None:
