@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapura.rulebook.residence import MONTH, Residence, Visit, residence, turns_on
+from gapura.rulebook.residence import MONTH, residence, turns_on
+from gapura.terms.residence import Residence, Visit
 
 COVERED = frozenset({"SG", "FR"})
 OUTSIDE = ("CN", "HK", "MO")

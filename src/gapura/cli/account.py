@@ -38,6 +38,19 @@ def show(api: Api, out: Output, account: str, organisation: str) -> None:
 
 
 @account.command()
+@click.argument("account")
+@organisation
+@speaks("account.place")
+def place(api: Api, out: Output, account: str, organisation: str) -> None:
+    """Where a customer is, judged by all its visits, and what follows under each policy with `account_place`."""
+    found = api.get(f"/accounts/{account_id(api, account, organisation)}/place")
+    policies, seen = (found[name] for name in ("policies", "visits"))
+    columns = ("policy", "state", "days", "since", "last", "territories", "reset_on", "reset_from", "given")
+    told = table(policies, columns) if policies else "no policy judges where accounts are"
+    out.say(found, lambda: told + "\n\n" + table(seen, ("day", "territory", "requests")))
+
+
+@account.command()
 @click.argument("external_id")
 @click.option("--organisation", help="The tenant that it belongs to; `default` unless given.")
 @click.option("--name", help="What people call it.")
