@@ -5,7 +5,7 @@ of time in which it holds; only the decision's id is new.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gapura.errors import Forbidden, GapuraError, NotFound, RegionBlocked, Unready
 from gapura.rulebook.compile import Rules
@@ -13,6 +13,12 @@ from gapura.terms.caller import Caller
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Route, Target
 from gapura.terms.verdict import Decision, Verdict
+
+
+class Freshness(Protocol):
+    """Until when (UTC microseconds) rules and directory may be trusted without a word of the keeper."""
+
+    fresh_until: int
 
 
 class Servable(NamedTuple):

@@ -1,14 +1,12 @@
 """The river: one chat request from start to end, top to bottom.
 
-Before the first byte a failure is a response, after it the stream's last event; either way the request is settled
-once.  What a request may touch is the `Gate` that it is given.
+Before the first byte a failure is a response, after it the stream's last event; either way it is settled once.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
 
 import structlog
 
@@ -17,13 +15,15 @@ from gapura.errors import GapuraError, NotFound, UpstreamFailed
 from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Transport
 from gapura.request.accept import Exchange, accept
-from gapura.request.decide import decide, servable
+from gapura.request.decide import Freshness, decide, servable
 from gapura.request.identify import Directory, identify, scoped
 from gapura.request.locate import Places, locate
 from gapura.request.meter import Purses, meter
+from gapura.request.notice import Notices
 from gapura.request.relay import Way, begin
 from gapura.request.route import Health, may_follow, next_after, order, told
 from gapura.request.settle import Journal, Settling, Tally
+from gapura.request.shadow import Shadow
 from gapura.request.translate import Ask, TooMuchLost, refusal, translate
 from gapura.rulebook.compile import Rules
 from gapura.terms import ids
@@ -33,17 +33,12 @@ from gapura.terms.rulebook import Route, Target
 log = structlog.get_logger()
 
 
-class Freshness(Protocol):
-    """Until when (UTC microseconds) rules and directory may be trusted without a word of the keeper."""
-
-    fresh_until: int
-
-
 @dataclass(slots=True)
 class Gate:
     """Everything that a request may touch.  `rules` and `directory` are replaced whole while it runs.
 
     `ways`: provider → where it is, and the headers with its key.  `running`: what is upstream now, by request id.
+    `shadow`: the next version of the rules, where one runs beside them.
     """
 
     clock: Clock
@@ -61,6 +56,8 @@ class Gate:
     rng: Random = field(default_factory=Random)
     running: dict[str, Settling] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
+    notices: Notices = field(default_factory=Notices)
+    shadow: Shadow | None = None
 
 
 async def serve(exchange: Exchange, gate: Gate) -> None:
@@ -82,8 +79,11 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
         route = _route(rules, caller, chat.model)
         origin = locate(exchange.headers, exchange.peer, caller, gate.places)
         decision = decide(rules, route, caller, origin, exchange.at, ids.beside("dec", exchange.id))
-        settling.about(chat, caller, origin, rules.book, decision)
+        shadow = gate.shadow.beside(decide, decision, route, caller, origin, exchange.at) if gate.shadow else None
+        settling.about(chat, caller, origin, rules.book, decision, shadow)
         exchange.decided(decision)
+        if decision.effect == "warn":
+            exchange.notes += gate.notices.of(rules, decision, caller, origin, exchange.at)
         permitted = servable(decision, rules, fresh=exchange.at <= gate.freshness.fresh_until)
         targets = order(permitted, gate.health, exchange.at, gate.rng, route=route, book=rules.book)
         hold = await meter(gate.purses, caller, chat, body, targets=targets, at=exchange.at)

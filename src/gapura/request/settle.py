@@ -16,7 +16,7 @@ from gapura.terms.place import Origin
 from gapura.terms.record import Context, Ended, Entry, Opened, Outcome, Refused
 from gapura.terms.rulebook import Rulebook, Target
 from gapura.terms.usage import Usage
-from gapura.terms.verdict import Decision
+from gapura.terms.verdict import Decision, Shadowed
 from gapura.wire import tokens
 from gapura.wire.openai import ChatRequest
 
@@ -94,7 +94,15 @@ class Settling:
         self._held: Held | None = None
         self._begun: Begun | None = None
 
-    def about(self, chat: ChatRequest, caller: Caller, origin: Origin, book: Rulebook, decision: Decision) -> None:
+    def about(
+        self,
+        chat: ChatRequest,
+        caller: Caller,
+        origin: Origin,
+        book: Rulebook,
+        decision: Decision,
+        shadow: Shadowed | None = None,
+    ) -> None:
         """Who asks for what, from where, and what was decided: from here on even a refusal is recorded."""
         account = caller.account
         # In the order of its fields, and `Opened` below: by name they take six times as long.
@@ -116,6 +124,9 @@ class Settling:
             decision.effect,
             decision.verdicts,
             origin.answers,
+            origin.subdivision,
+            origin.network,
+            shadow,
         )
 
     def held(self, hold: Held, body: bytes) -> None:

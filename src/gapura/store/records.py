@@ -180,8 +180,8 @@ class _Rows:
     def _request(self, name: str, at: int, context: Context, outcome: str) -> None:
         self._changed(
             "INSERT INTO request (id, outcome, account, key, organisation, model, stream, sandbox, territory,"
-            " certainty, derivation, egress, decision, effect, policy_version, opened_at, incarnation)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, opened_at,"
+            " incarnation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 name,
                 outcome,
@@ -198,6 +198,7 @@ class _Rows:
                 context.decision,
                 context.effect,
                 context.policy_version,
+                *whole.shadowed(context),
                 at,
                 self._incarnation,
             ),
@@ -304,6 +305,20 @@ def find_decision(db: Connection, decision: str, scope: Scope = None) -> dict[st
         )
     )
     return _whole(db, found[0]) if found else None
+
+
+def in_shadow(db: Connection, version: str, scope: Scope = None, limit: int = 20) -> list[dict[str, Any]]:
+    """The newest requests of which this next version (of a rulebook) says something else, like `find_decision`."""
+    rows = _dicts(
+        db.execute(
+            "SELECT r.*, p.address, p.peer, p.verdicts, p.answers FROM request r"
+            " LEFT JOIN request_place p ON p.request = r.id"
+            " WHERE r.shadow_version = ?1 AND r.shadow_version <> '' AND (?2 IS NULL OR r.organisation = ?2)"
+            " ORDER BY r.id DESC LIMIT ?3",
+            (version, scope, limit),
+        )
+    )
+    return [_whole(db, row) for row in rows]
 
 
 def _whole(db: Connection, request: dict[str, Any]) -> dict[str, Any]:

@@ -5,18 +5,23 @@ from collections.abc import Iterable
 import msgspec
 
 from gapura.store.base import Connection
-from gapura.terms.record import Ended, Entry, Marked, Opened, Progress
+from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Progress
 
 Pair = tuple[Opened, Ended]
 
 _REQUEST = (
     "id, outcome, status, error, account, key, organisation, model, provider, served_model, stream, sandbox, territory,"
-    " certainty, derivation, egress, decision, effect, policy_version, purse, hold, input, output, cached, reasoning,"
-    " estimated, charged, opened_at, ended_at, incarnation"
+    " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, purse, hold, input,"
+    " output, cached, reasoning, estimated, charged, opened_at, ended_at, incarnation"
 )
 _INSERT_REQUEST = f"INSERT INTO request ({_REQUEST}) VALUES (?{', ?' * _REQUEST.count(',')})"  # noqa: S608 - names of ours
 
 _json = msgspec.json.Encoder()
+
+
+def shadowed(context: Context) -> tuple[str, str]:
+    """What the next version of the rules says, and which; "" where it says the same, or there is none."""
+    return ("", "") if context.shadow is None else (context.shadow.effect, context.shadow.policy_version)
 
 
 def pairs(entries: Iterable[Entry]) -> dict[str, Pair]:
@@ -54,8 +59,8 @@ def insert(db: Connection, incarnation: str, requests: Iterable[Pair]) -> dict[s
             begun.id, ended.outcome, ended.status, ended.error, context.account, context.key, context.organisation,
             context.model, begun.provider, begun.model, context.stream, context.sandbox, context.territory,
             context.certainty, context.derivation, context.egress, context.decision, context.effect,
-            context.policy_version, begun.purse, begun.hold, used.input, used.output, used.cached, used.reasoning,
-            used.estimated, charged, begun.at, ended.at, incarnation,
+            context.policy_version, *shadowed(context), begun.purse, begun.hold, used.input, used.output, used.cached,
+            used.reasoning, used.estimated, charged, begun.at, ended.at, incarnation,
         )  # fmt: skip
         rows.append(row)
         answers, verdicts = _json.encode(context.answers), _json.encode(context.verdicts)

@@ -11,14 +11,15 @@ import msgspec
 from gapura.terms.place import SourceAnswer
 from gapura.terms.rulebook import Effect
 from gapura.terms.usage import Usage
-from gapura.terms.verdict import Verdict
+from gapura.terms.verdict import Shadowed, Verdict
 
 Outcome = Literal["complete", "cut", "failed"]
 """complete: the answer was relayed whole · cut: it ended early, on either side · failed: nothing was relayed."""
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Who asked for what, from where, and what was decided.  Stands in the first entry of a request."""
+    """Who asked for what, from where, and what was decided.  Stands in the first entry of a request.  `shadow`: what
+    the next version of the rules says, where there is one and it says something else."""
 
     account: str
     key: str
@@ -39,6 +40,7 @@ class Context(msgspec.Struct, frozen=True, array_like=True, gc=False):
     answers: tuple[SourceAnswer, ...]
     subdivision: str = ""
     network: str = ""
+    shadow: Shadowed | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):

@@ -28,3 +28,11 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     effect: Effect
     verdicts: tuple[Verdict, ...]
     open_to: tuple[Target, ...]
+
+
+class Shadowed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a next version of the rules would have decided, where that is not what was decided: another effect, or
+    the same by other targets."""
+
+    effect: Effect
+    policy_version: str
