@@ -78,7 +78,15 @@ def test_everything_that_asks_for_confirmation(run: Any) -> None:
     asking = {
         name for name, one in commands().items() if any("--confirm" in parameter.opts for parameter in one.params)
     }
-    assert asking == {"account import", "account suspend", "key revoke", "principal revoke", "restore"}
+    assert asking == {
+        "account import",
+        "account suspend",
+        "atlas correct",
+        "atlas update",
+        "key revoke",
+        "principal revoke",
+        "restore",
+    }
 
 
 @pytest.mark.parametrize(
@@ -91,6 +99,9 @@ def test_everything_that_asks_for_confirmation(run: Any) -> None:
         ("policy show", "gapura.policy.show/1"),
         ("policy explain SG", "gapura.policy.explain/1"),
         ("route show", "gapura.route.show/1"),
+        ("atlas show", "gapura.atlas.show/1"),
+        ("atlas lookup 192.0.2.1", "gapura.atlas.lookup/1"),
+        ("atlas corrections", "gapura.atlas.corrections/1"),
         ("usage", "gapura.usage/1"),
         ("audit list", "gapura.audit.list/1"),
         ("audit verify", "gapura.audit.verify/1"),

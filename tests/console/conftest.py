@@ -109,6 +109,7 @@ class Admin:
             store=self.store,
             settings=Settings.load({}, {}),
             atlas=lambda: atlas,
+            documents=lambda: self.documents,
             trial_atlas=lambda now, corrected: sources.load(now=now, corrected=corrected),
             renew_atlas=renew,
             rules=lambda: self.rules,

@@ -27,6 +27,7 @@ from gapura.keeper.ingest import Ingest
 from gapura.keeper.lending import Lending
 from gapura.keeper.placing import Placing
 from gapura.keeper.recover import recover
+from gapura.keeper.residing import Residing
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.problems import problems
@@ -72,6 +73,7 @@ class Keeper:
         self.placing = Placing(
             self.store, settings.home, atlas, lambda: self.settings.documents, self.hub.publish_atlas
         )
+        self.residing = Residing(self.store, home.secret, lambda: self.rules, self.publish, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._write_directory()
@@ -80,6 +82,7 @@ class Keeper:
             store=self.store,
             settings=settings,
             atlas=lambda: self.placing.atlas,
+            documents=lambda: self.settings.documents,
             trial_atlas=self.placing.trial,
             renew_atlas=self.placing.renew,
             rules=lambda: self.rules,
@@ -118,7 +121,7 @@ class Keeper:
             await recover(self.store, self.ingest, self._clock)
             await self.hub.start(runtime.gates_socket(self.settings.home))
             async with asyncio.TaskGroup() as tasks:
-                work = (self.ingest.run(), self.hub.run(), self._recovering(), self._retaining())
+                work = (self.ingest.run(), self.hub.run(), self.residing.run(), self._recovering(), self._retaining())
                 jobs = [tasks.create_task(job) for job in work]
                 yield
                 await self.hub.close()

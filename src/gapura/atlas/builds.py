@@ -99,16 +99,26 @@ def write(path: Path, data: bytes) -> None:
     _sync(path.parent)
 
 
+def drop(home: Path, build: str) -> None:
+    """Removes a build that neither holds nor can be gone back to."""
+    if build not in _kept(home):
+        shutil.rmtree(home / "atlas" / "builds" / build, ignore_errors=True)
+
+
 def sweep(home: Path) -> None:
     """Removes drafts that were left, and builds that neither hold nor can be gone back to.  For whoever alone writes
     in this home."""
-    at = pointer(home)
-    kept = {name for one in (at.now, at.former) if one for name in (one.build, *one.files.values())}
+    kept = _kept(home)
     for left in (home / "atlas").glob(f"{DRAFT}*"):
         shutil.rmtree(left, ignore_errors=True)
     for build in (home / "atlas" / "builds").glob("*"):
         if build.name not in kept:
             shutil.rmtree(build, ignore_errors=True)
+
+
+def _kept(home: Path) -> set[str]:
+    at = pointer(home)
+    return {name for one in (at.now, at.former) if one for name in (one.build, *one.files.values())}
 
 
 def _sync(path: Path) -> None:

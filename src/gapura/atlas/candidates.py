@@ -29,6 +29,10 @@ MMDB_TAIL = 128 << 10
 READ = 500_000
 
 
+# What files that somebody hands over may raise.
+TROUBLE = (ValueError, OSError, EOFError, tarfile.TarError, lzma.LZMAError, msgspec.MsgspecError)
+
+
 class BadData(ValueError):
     """What was handed over cannot be place data, or is damaged."""
 
@@ -54,22 +58,28 @@ def read(upload: Path, name: str, into: Path) -> Candidate:
     if name.endswith(".mmdb") or _is_mmdb(upload):
         return _mmdb(upload, PurePosixPath(name).name, into)
     try:
-        found = _unpacked(upload)
-        return _ranges(found, into)
-    except (tarfile.TarError, lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
-        raise BadData(f"{name}: {error}") from None
-    except (ValueError, msgspec.MsgspecError) as error:
+        return _ranges(_unpacked(upload), into)
+    except TROUBLE as error:
         raise BadData(f"{name}: {error}") from None
 
 
-def package(folder: Path) -> Candidate:
-    """Data that are installed with gapura-atlas.  Raises BadData."""
+def standing(folder: Path) -> Candidate:
+    """Packed ranges that lie in a folder already, as those of gapura-atlas do.  Raises BadData."""
+    return _candidate(folder, examine(folder))
+
+
+def examine(folder: Path) -> Meta:
+    """Reads and hashes packed ranges anew, whatever is remembered of them.  Raises BadData."""
     try:
-        files = {name: (folder / name).read_bytes() for name in BUILD}
-        _, meta = _checked(files)
-    except (OSError, ValueError, lzma.LZMAError, msgspec.MsgspecError) as error:
-        raise BadData(f"gapura-atlas: {error}") from None
-    return _candidate(folder, meta)
+        return _checked({name: (folder / name).read_bytes() for name in BUILD})
+    except TROUBLE as error:
+        raise BadData(f"{folder}: {error}") from None
+
+
+def walk(source: mmdb.Mmdb) -> None:
+    """Reads the records.  Raises ValueError or RuntimeError where one cannot be read."""
+    for _ in islice(source.rows(), READ):
+        pass
 
 
 def _mmdb(upload: Path, name: str, into: Path) -> Candidate:
@@ -77,8 +87,7 @@ def _mmdb(upload: Path, name: str, into: Path) -> Candidate:
     path.write_bytes(upload.read_bytes())
     try:
         source = mmdb.open_file(path)
-        for _ in islice(source.rows(), READ):
-            pass  # the records can be read
+        walk(source)
     except (ValueError, OSError, RuntimeError) as error:
         raise BadData(str(error).replace(str(path), name)) from None
     return Candidate(into, source.digest, source.name, source.as_of, source.title, "", replaces=name)
@@ -86,7 +95,7 @@ def _mmdb(upload: Path, name: str, into: Path) -> Candidate:
 
 def _ranges(files: Mapping[str, bytes], into: Path) -> Candidate:
     if "ranges.xz" in files or "meta.json" in files:
-        _, meta = _checked(files)
+        meta = _checked(files)
         packed, described = files["ranges.xz"], files["meta.json"]
     elif any(name in files for name in packing.TEXTS):
         _, packed, meta = packing.pack(files)
@@ -98,7 +107,7 @@ def _ranges(files: Mapping[str, bytes], into: Path) -> Candidate:
     return _candidate(into, meta)
 
 
-def _checked(files: Mapping[str, bytes]) -> tuple[Ranges, Meta]:
+def _checked(files: Mapping[str, bytes]) -> Meta:
     if missing := [name for name in BUILD if name not in files]:
         raise ValueError(f"{', '.join(missing)} is missing")
     meta = msgspec.json.decode(files["meta.json"], type=Meta)
@@ -112,7 +121,7 @@ def _checked(files: Mapping[str, bytes]) -> tuple[Ranges, Meta]:
     made = Ranges.parse(lzma.LZMADecompressor().decompress(files["ranges.xz"], LARGEST))
     if not any(made.columns().names):
         raise ValueError("ranges.xz knows no place at all")
-    return made, meta
+    return meta
 
 
 def _candidate(folder: Path, meta: Meta) -> Candidate:

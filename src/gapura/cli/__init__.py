@@ -20,6 +20,7 @@ from gapura.cli.ending import Failed
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("gapura.cli.account:account", "Customers: list, state, import, warn, suspend, reinstate, limit."),
+    "atlas": ("gapura.cli.atlas:atlas", "Place data: show, look up, update, verify, correct."),
     "audit": ("gapura.cli.audit:audit", "Who changed what, and whether anybody altered that."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),

@@ -92,6 +92,7 @@ def context(settings: Settings, store: Store) -> Context:
         store=store,
         settings=settings,
         atlas=atlas,
+        documents=lambda: settings.documents,
         trial_atlas=trial,
         renew_atlas=renew,
         rules=compiled,

@@ -10,8 +10,10 @@ from starlette.routing import Route
 
 from gapura.console import (
     accounts,
+    atlas,
     audit,
     backup,
+    corrections,
     guard,
     keys,
     openapi,
@@ -19,8 +21,10 @@ from gapura.console import (
     principals,
     problems,
     records,
+    residence,
     routes,
     status,
+    updates,
     usage,
 )
 from gapura.console.context import Context
@@ -33,10 +37,14 @@ PREFIX = "/api/v1"
 
 OPERATIONS: tuple[Operation, ...] = (
     *accounts.OPERATIONS,
+    *residence.OPERATIONS,
     *keys.OPERATIONS,
     *principals.OPERATIONS,
     *policies.OPERATIONS,
     *routes.OPERATIONS,
+    *atlas.OPERATIONS,
+    *updates.OPERATIONS,
+    *corrections.OPERATIONS,
     *usage.OPERATIONS,
     *records.OPERATIONS,
     *audit.OPERATIONS,

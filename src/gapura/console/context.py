@@ -53,12 +53,14 @@ class Status(msgspec.Struct, frozen=True):
 class Context:
     """`check` reads documents (the tables of a gapura.toml) as this deployment would; `reload` reads its own file
     again and puts it in force everywhere.  Both raise BadDocument, and `reload` BadSetting.
+    `documents` are the tables of the file as they are in force.
     `trial_atlas` is the atlas with other builds or corrections, and `renew_atlas` puts what the home and the store
     hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`."""
 
     store: Store
     settings: Settings
     atlas: Callable[[], Atlas]
+    documents: Callable[[], Mapping[str, Any]]
     trial_atlas: Callable[[InForce | None, Sequence[Correction] | None], Atlas]
     renew_atlas: Callable[[], Awaitable[Atlas]]
     rules: Callable[[], Rules]

@@ -7,7 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 import gapura
-from gapura.console.operations import Operation
+from gapura.console.operations import Operation, Upload
 from gapura.console.problems import Problems
 
 REFERENCE = "#/components/schemas/{name}"
@@ -73,7 +73,8 @@ def _described(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if operation.method != "GET":
         described["parameters"].append({"name": "idempotency-key", "in": "header", "schema": {"type": "string"}})
     if body := operation.types.get("body"):
-        content = {"text/csv": {}} if body is bytes else {"application/json": {"schema": schemas[body]}}
+        opaque = {bytes: "text/csv", Upload: "application/octet-stream"}
+        content = {opaque[body]: {}} if body in opaque else {"application/json": {"schema": schemas[body]}}
         described["requestBody"] = {"required": True, "content": content}
     return described
 

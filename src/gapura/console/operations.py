@@ -1,14 +1,18 @@
 """The route table's rows, and the one place where bytes become structs and back.
 
 A handler is an async function of a `Call`; its signature is the contract: `query` and `body` name the structs (or
-`bytes`) that it takes, every other parameter is a part of the path, and what it returns is encoded as JSON unless
-it is a response already.
+`bytes`, or an `Upload`) that it takes, every other parameter is a part of the path, and what it returns is encoded as
+JSON unless it is a response already.
 """
 
 import asyncio
+import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple, NoReturn, TypeVar, cast, get_type_hints
 
 import msgspec
@@ -28,6 +32,8 @@ T = TypeVar("T")
 # A policy document is some kilobytes, a directory of a hundred thousand accounts some ten megabytes.
 JSON_LIMIT = 1 << 20
 BYTES_LIMIT = 64 << 20
+# Place data of all the world's cities.
+UPLOAD_LIMIT = 1 << 30
 KEY_LIMIT = 200
 
 
@@ -38,6 +44,14 @@ class Intent(NamedTuple):
     subject: str
     reason: str = ""
     rehearsal: bool = False
+
+
+class Upload(NamedTuple):
+    """A body that is kept in a file while its handler runs: what is too large for memory.  `sha256` in hexadecimal."""
+
+    path: Path
+    size: int
+    sha256: str
 
 
 class Rehearsed(Exception):
@@ -150,14 +164,18 @@ class Operation:
         detail = ""
         if "query" in self.types:
             wanted["query"] = _query(request, self.types["query"])
-        if "body" in self.types:
+        if "body" in self.types and self.types["body"] is not Upload:
             raw = await _body(request, BYTES_LIMIT if self.types["body"] is bytes else JSON_LIMIT)
             wanted["body"] = raw if self.types["body"] is bytes else decode(raw, self.types["body"])
             detail = f"{len(raw)} bytes" if self.types["body"] is bytes else raw.decode()
         key = request.headers.get("idempotency-key", "")
         if len(key) > KEY_LIMIT:
             raise Invalid(f"idempotency-key has more than {KEY_LIMIT} characters", param="idempotency-key")
-        answer = await self.handler(Call(context, who, key, detail), **wanted)
+        with ExitStack() as kept:
+            if self.types.get("body") is Upload:
+                wanted["body"] = upload = await _uploaded(request, context.settings.home, kept)
+                detail = f"{upload.size} bytes, sha256 {upload.sha256}"
+            answer = await self.handler(Call(context, who, key, detail), **wanted)
         if isinstance(answer, Response):
             return answer
         return Response(msgspec.json.encode(answer, order="deterministic"), self.status, media_type="application/json")
@@ -178,6 +196,19 @@ def _query(request: Request, kind: type[S]) -> S:
         return msgspec.convert(dict(request.query_params), kind, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(error, kind) from error
+
+
+async def _uploaded(request: Request, folder: Path, kept: ExitStack) -> Upload:
+    file = kept.enter_context(NamedTemporaryFile(prefix=".upload-", dir=folder))  # noqa: SIM115 - `kept` closes it
+    digest, size = hashlib.sha256(), 0
+    async for part in request.stream():
+        size += len(part)
+        if size > UPLOAD_LIMIT:
+            raise TooLarge(f"the body is larger than {UPLOAD_LIMIT} bytes")
+        digest.update(part)
+        file.write(part)
+    file.flush()
+    return Upload(Path(file.name), size, digest.hexdigest())
 
 
 async def _body(request: Request, limit: int) -> bytes:

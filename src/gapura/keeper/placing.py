@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from gapura.atlas import builds, sources
 from gapura.atlas import corrections as written
 from gapura.atlas.builds import InForce
 from gapura.atlas.corrections import Correction
+from gapura.atlas.inventory import TROUBLE
 from gapura.atlas.sources import Atlas
 from gapura.store import corrections
 from gapura.store.base import StoreFailed
@@ -20,9 +20,6 @@ from gapura.store.sqlite import Store
 from gapura.terms.link import NewAtlas
 
 TABLE = "atlas"
-
-# What damaged, missing or foreign data may raise; BadSetting is a ValueError.
-TROUBLE = (ValueError, OSError, ImportError, EOFError, LZMAError, msgspec.MsgspecError)
 
 log = structlog.get_logger()
 
@@ -49,7 +46,7 @@ class Placing:
         return NewAtlas(self.atlas.version, self._table)
 
     async def renew(self) -> Atlas:
-        """Raises ValueError, OSError and ImportError for data that cannot be loaded; then the former ones stay."""
+        """Raises one of TROUBLE for data that cannot be loaded; then the former ones stay."""
         async with self._lock:
             documents = self._documents()
             try:
