@@ -27,7 +27,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     ),
     "key": ("key", "key_id", "api_key_id", "api_key", "apikey", "x-api-key", "x_api_key"),
     "time": (
-        "opened_at", "start_time", "time", "timestamp", "@timestamp", "timestamp(ms)", "date+time", "time_iso8601",
+        "opened_at", "start_time", "date+time", "time", "timestamp", "@timestamp", "timestamp(ms)", "time_iso8601",
         "time_local", "ts", "datetime", "at", "created_at", "date",
     ),
     "model": ("model", "model_id", "request_model"),

@@ -46,6 +46,9 @@ class Intake:
         try:
             layout = formats.told(self._engine, log)
             kind = layout.kind
+            if kind == "empty" and self._rejects():
+                raise formats.Unknown("no line of it is text")
+            self._forget_rejects()  # those of the lines by which it was told
             if kind != "empty":
                 fields = chosen(self._wanted, layout.seen, log.shown)
             rows = layout.select(fields)
@@ -114,18 +117,21 @@ class Intake:
 
     def _rejected(self, log: Log) -> int:
         """Lines that DuckDB itself could not make sense of: no UTF-8, too long, too many columns."""
-        try:
-            count = self._engine.row("SELECT count(DISTINCT (file_id, line)) FROM reject_errors")[0]
-        except self._engine.failure:
-            return 0  # the table is there once a reader has run
+        count = self._rejects()
         room = SAMPLES - len(self.samples)
         if count and room > 0:
             told = "left(csv_line, 400), lower(error_type::VARCHAR)"
-            asked = f"SELECT {told} FROM reject_errors ORDER BY line LIMIT {room}"
+            asked = f"SELECT DISTINCT ON (line) {told} FROM reject_errors ORDER BY line LIMIT {room}"
             for line, why in self._engine.rows(asked):
                 self._sample(log, line, why)
         self._forget_rejects()
-        return int(count)
+        return count
+
+    def _rejects(self) -> int:
+        try:
+            return int(self._engine.row("SELECT count(DISTINCT line) FROM reject_errors")[0])
+        except self._engine.failure:
+            return 0  # the table is there once a reader of lines has run
 
     def _forget_rejects(self) -> None:
         for table in ("reject_errors", "reject_scans"):
