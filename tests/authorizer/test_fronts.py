@@ -27,8 +27,10 @@ exceptions = [{ account = "friend", reason = "has a contract" }]
 id = "hong-kong"
 effect = "warn"
 territories = ["HK"]
-note = "Hong Kong is not served from 9 July on"
+until = 2099-07-09T00:00:00+08:00
 """
+
+NOTICE = 'block;from="2099-07-08T16:00:00+00:00";policy="openai/chatgpt";product="openai/chatgpt"'
 
 # And from now on China is served.
 LIFTED = (
@@ -83,7 +85,7 @@ def test_each_place_gets_what_the_policy_says(running: Front, application: Appli
     assert (warned.status, told["gapura-effect"], told["gapura-territory"]) == (200, "warn", "HK")
     assert told["gapura-policy"] == "openai/chatgpt"
     assert told["gapura-certainty"] == "certain"
-    assert told["gapura-notice"] == warned.headers["gapura-notice"] == "Hong Kong is not served from 9 July on"
+    assert told["gapura-notice"] == warned.headers["gapura-notice"] == NOTICE
 
     blocked = running.ask(CHINA, body=b'{"a": 1}')
     assert refused(blocked)

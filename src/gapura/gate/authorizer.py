@@ -17,7 +17,7 @@ import structlog
 
 from gapura.atlas import packs
 from gapura.atlas.proxies import Trust
-from gapura.clock import SECOND, text
+from gapura.clock import SECOND
 from gapura.errors import BadRequest, Forbidden, GapuraError, NotFound, RegionBlocked, Unready
 from gapura.gate.metrics import sample
 from gapura.request.accept import Exchange, Receive, Scope, Send
@@ -28,7 +28,6 @@ from gapura.terms import ids
 from gapura.terms.caller import Account, Caller, Key
 from gapura.terms.place import Certainty
 from gapura.terms.rulebook import Effect
-from gapura.terms.verdict import Verdict
 from gapura.wire import openai
 
 log = structlog.get_logger()
@@ -38,7 +37,7 @@ PATH, ENVOY = "/authorize", "/ext_authz/"
 
 SECRET, PRODUCT, MODEL = b"gapura-authorizer-secret", b"gapura-product", b"gapura-model"
 ACCOUNT, ORGANISATION = b"gapura-account", b"gapura-organisation"
-FORWARDING = frozenset({b"x-forwarded-for", b"forwarded"})
+NOTICE = b"gapura-notice"
 STATED = frozenset({SECRET, PRODUCT, MODEL, ACCOUNT, ORGANISATION})
 
 NOBODY = Key(id="", account_id="", prefix="")
@@ -65,7 +64,7 @@ class Access(NamedTuple):
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of an answer that lets the request pass.  `because` is a sentence, `notice` is for the client."""
+    """The body of an answer that lets the request pass.  `because` is a sentence; `notice` says when a block begins."""
 
     effect: Effect
     product: str = ""
@@ -144,17 +143,22 @@ class Authorizer:
         account = self._known(stated)
         if at > gate.freshness.fresh_until and product in rules.products:
             raise Unready("The rules are older than GAPURA_SNAPSHOT_MAX_AGE: the keeper is away.", retry_after=1)
-        told = [header for header in exchange.headers if header[0] in FORWARDING]
-        if not told:
+        forwarding = [header for header in exchange.headers if header[0] in self._access.proxies.headers]
+        if not forwarding:
             raise _Unheard("address", "the front end does not say whose request it is: it must send X-Forwarded-For")
         if gate.places.atlas is not self._places.atlas:
             self._places = gate.places._replace(trust=self._access.proxies)
         try:
-            origin = locate(told, exchange.peer, Caller(NOBODY, account), self._places)
+            origin = locate(forwarding, exchange.peer, Caller(NOBODY, account), self._places)
         except BadRequest as error:
             raise _Unheard("address", error.message) from None
-        verdict = rules.judge_product(product, origin, account, at, stated.get(MODEL, ""))
+        model = stated.get(MODEL, "")
+        verdict = rules.judge_product(product, origin, account, at, model)
         self._answered[product, verdict.effect, origin.territory] += 1
+        notice = ""
+        if verdict.effect in {"warn", "review"}:
+            told = gate.notices.of_product(rules, product, origin, account, at, model)
+            notice = dict(told).get(NOTICE, b"").decode()
         said = Said(
             verdict.effect,
             product,
@@ -163,7 +167,7 @@ class Authorizer:
             verdict.policy,
             verdict.rule,
             verdict.because,
-            notice(rules, verdict, at),
+            notice,
             ids.beside("dec", exchange.id),
             rules.book.version,
         )
@@ -171,7 +175,8 @@ class Authorizer:
 
     def _product(self, rules: Rules, stated: Mapping[bytes, str], query: bytes) -> str:
         """The product that is asked about: a misspelt one would be guarded by nothing, so it must be known."""
-        named = {*parse_qs(query.decode("latin-1")).get("product", ()), *filter(None, [stated.get(PRODUCT)])}
+        asked = parse_qs(query.decode("latin-1")).get("product", []) if query else []
+        named = {*asked, *filter(None, [stated.get(PRODUCT)])}
         if len(named) > 1:
             raise _Unheard("product", "the query and gapura-product name different products")
         product = next(iter(named), self._access.product)
@@ -191,7 +196,7 @@ class Authorizer:
     async def _undecidable(self, exchange: Exchange, error: Exception) -> None:
         self._undecided += 1
         if self._access.on_error == "allow":
-            await _say(exchange, Said("allow", notice="not decided: GAPURA_AUTHORIZER_ON_ERROR is allow"))
+            await _say(exchange, Said("allow", because="not decided: GAPURA_AUTHORIZER_ON_ERROR is allow"))
         else:
             await exchange.fail(error if isinstance(error, GapuraError) else Unready("This cannot be decided now."))
 
@@ -200,16 +205,6 @@ class Authorizer:
         if exchange.at >= self._quiet_until.get(unheard.reason, 0):
             self._quiet_until[unheard.reason] = exchange.at + QUIET
             log.warning("a question to the authorizer was not heard", why=str(unheard), peer=exchange.peer)
-
-
-def notice(rules: Rules, verdict: Verdict, at: int) -> str:
-    """What a client who is let in should know: why it is marked, and when it will be shut out."""
-    if verdict.effect not in {"warn", "review"}:
-        return ""
-    policy = next((policy for policy in rules.book.policies if policy.name == verdict.policy), None)
-    phases = policy.phases if policy and verdict.rule == "coverage" else ()
-    block = next((phase for phase in phases if phase.starts > at and phase.effect == "block"), None)
-    return f"{verdict.because}; block begins {text(block.starts)}" if block else verdict.because
 
 
 async def _say(exchange: Exchange, said: Said) -> None:
@@ -221,7 +216,7 @@ async def _say(exchange: Exchange, said: Said) -> None:
         (b"gapura-territory", said.territory.encode()),
         (b"gapura-certainty", said.certainty.encode()),
         (b"gapura-policy", _header(said.policy)),
-        (b"gapura-notice", _header(said.notice)),
+        (NOTICE, said.notice.encode()),
         (b"gapura-decision", f"{said.effect};id={said.decision}".encode() if said.decision else b""),
     ]
     if said.effect != "block":

@@ -3,6 +3,7 @@
 `Sunset` (RFC 8594) speaks of a resource, and here of this resource to this caller: hence `Cache-Control: private`.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import quote
@@ -11,12 +12,12 @@ from zoneinfo import ZoneInfo
 from gapura.clock import SECOND
 from gapura.rulebook.ahead import Ahead, ahead
 from gapura.rulebook.compile import Memo, Rules
-from gapura.terms.caller import Caller
+from gapura.terms.caller import Account, Caller
 from gapura.terms.place import Origin
-from gapura.terms.rulebook import Target
 from gapura.terms.verdict import Decision, Verdict
 
 Headers = list[tuple[bytes, bytes]]
+Judge = Callable[[int], Verdict]
 
 
 class Notices:
@@ -29,26 +30,41 @@ class Notices:
 
     def of(self, rules: Rules, decision: Decision, caller: Caller, origin: Origin, at: int) -> Headers:
         """Headers, for a decision that warns; none where nothing is announced."""
+        target, account = decision.open_to[0], caller.account
+
+        def judge(instant: int) -> Verdict:
+            return rules.judge(target.provider, target.model, origin, account, instant)
+
+        return self._of(rules, ("target", str(target)), judge, account, origin, at)
+
+    def of_product(
+        self, rules: Rules, product: str, origin: Origin, account: Account, at: int, model: str = ""
+    ) -> Headers:
+        """The same for a product, as `openai/chatgpt`, that others serve."""
+
+        def judge(instant: int) -> Verdict:
+            return rules.judge_product(product, origin, account, instant, model)
+
+        return self._of(rules, ("product", product, model), judge, account, origin, at)
+
+    def _of(
+        self, rules: Rules, what: tuple[str, ...], judge: Judge, account: Account, origin: Origin, at: int
+    ) -> Headers:
         if rules is not self._rules:
             self._rules, self._known = rules, Memo()
-        target, account = decision.open_to[0], caller.account
         place = (origin.territory, origin.certainty, rules.part(origin), origin.network)
-        key = (target, place, rules.standing(account), rules.stretch(at))
+        key = (what, place, rules.standing(account), rules.stretch(at))
         known = self._known.get(key)
         if known is None:
-
-            def judge(instant: int) -> Verdict:
-                return rules.judge(target.provider, target.model, origin, account, instant)
-
             block = next((change for change in ahead(rules, judge, at) if change.verdict.effect == "block"), None)
-            known = self._known.keep(key, self._told(rules, target, block) if block else [])
+            known = self._known.keep(key, self._told(rules, what, block) if block else [])
         return known
 
-    def _told(self, rules: Rules, target: Target, block: Ahead) -> Headers:
+    def _told(self, rules: Rules, what: tuple[str, ...], block: Ahead) -> Headers:
         date = datetime.fromtimestamp(block.at // SECOND, UTC)
         local = date.astimezone(ZoneInfo(block.zone)).isoformat()
         name = quote(block.verdict.policy, safe="/ ")
-        notice = f'block;from="{local}";policy="{name}";target="{quote(str(target), safe="/")}"'
+        notice = f'block;from="{local}";policy="{name}";{what[0]}="{quote(what[1], safe="/")}"'
         headers = [
             (b"sunset", format_datetime(date, usegmt=True).encode()),
             (b"gapura-notice", notice.encode()),
