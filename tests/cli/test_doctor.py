@@ -67,3 +67,27 @@ def test_each_fault_is_found(run: Any, tmp_path: Path, monkeypatch: pytest.Monke
     assert "not a database" in wrong("store")
     monkeypatch.setenv("GAPURA_PROT", "0")
     assert "GAPURA_PORT" in wrong("settings")
+
+
+@pytest.mark.parametrize(
+    ("product", "state", "told"),
+    [
+        ("", "ok", "asked by product, for 10.0.0.0/24"),
+        ("openai/chatgpt", "ok", "openai/chatgpt, for 10.0.0.0/24"),
+        ("anthropic/api", "note", "no policy guards anthropic/api; everybody is let in"),
+        ("openai/chatpgt", "wrong", "no policy guards openai/chatpgt; every question is refused"),
+    ],
+)
+def test_the_authorizer(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, product: str, state: str, told: str
+) -> None:
+    assert "authorizer" not in found(run("doctor", "--json"))
+    (tmp_path / "gapura.toml").write_text('[[policies]]\npack = "openai/chatgpt"\n')
+    monkeypatch.setenv("GAPURA_AUTHORIZER_SECRET", "s" * 32)
+    monkeypatch.setenv("GAPURA_AUTHORIZER_PEERS", "10.0.0.0/24")
+    monkeypatch.setenv("GAPURA_AUTHORIZER_PRODUCT", product)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("GAPURA_AUTHORIZER_PORT", str(taken.getsockname()[1]))
+        checks = found(run("doctor", "--json"))
+    assert checks["authorizer"] == (state, told)
+    assert checks["authorizer port"][0] == "wrong" and "in use" in checks["authorizer port"][1]

@@ -94,7 +94,7 @@ def test_it_finds_what_a_dict_finds(
             model.keys.update(new_keys)
             model.accounts.update(delta.accounts)
             check(found, model)
-        assert max(map(len, (found._young, found._old, found._met))) <= remembered
+        assert max(len(found._young), len(found._old), len(found._met)) <= remembered
         found.close()
 
 

@@ -16,11 +16,12 @@ import click
 
 from gapura import runtime
 from gapura.app import rules
-from gapura.atlas import sources
+from gapura.atlas import packs, sources
 from gapura.cli import ending, offline
 from gapura.cli.output import Output, table
 from gapura.clock import SECOND, system_clock
 from gapura.errors import GapuraError
+from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.problems import problems
 from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
@@ -180,6 +181,17 @@ def _rules(settings: Settings) -> Iterator[Finding]:
     yield Finding("egress", "ok" if book.egress_territory else "note", book.egress_territory or "not stated")
     for problem in problems(book, system_clock()):
         yield Finding("rules", "note", problem)
+    if settings.authorizes:
+        yield _authorizer(settings, Rules(book).products)
+
+
+def _authorizer(settings: Settings, guarded: frozenset[str]) -> Finding:
+    product = settings.authorizer_product
+    if product and product not in guarded:
+        known = product in packs.names()
+        told = f"no policy guards {product}" + ("; everybody is let in" if known else "; every question is refused")
+        return Finding("authorizer", "note" if known else "wrong", told)
+    return Finding("authorizer", "ok", f"{product or 'asked by product'}, for {', '.join(settings.authorizer_peers)}")
 
 
 CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
