@@ -63,11 +63,6 @@ def read(upload: Path, name: str, into: Path) -> Candidate:
         raise BadData(f"{name}: {error}") from None
 
 
-def standing(folder: Path) -> Candidate:
-    """Packed ranges that lie in a folder already, as those of gapura-atlas do.  Raises BadData."""
-    return _candidate(folder, examine(folder))
-
-
 def examine(folder: Path) -> Meta:
     """Reads and hashes packed ranges anew, whatever is remembered of them.  Raises BadData."""
     try:
