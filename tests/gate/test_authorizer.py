@@ -16,6 +16,7 @@ from gapura.app.create import Embedded, embedded
 from gapura.clock import SECOND, TurnableClock, instant
 from gapura.settings import BadSetting, Settings
 from gapura.terms.link import Delta
+from gapura.terms.place import Located
 
 SECRET = "as-7Kq2Zt9mVx4Rb6Yw1Hc3Nd8Lf5Js0Pg"
 PROXY = "10.0.0.1"
@@ -314,6 +315,21 @@ def test_a_policy_has_a_header_whatever_its_language(play: Play) -> None:
             assert (unquote(told), told.isascii()) == (name, True)
 
     play(scene, {"policies": [{"pack": "openai/api", "name": name}]})
+
+
+def test_new_place_data_hold_at_once(play: Play) -> None:
+    class Elsewhere:
+        def locate(self, address: str) -> Located:
+            return Located("CN", "certain")
+
+    async def scene(ask: Asking) -> None:
+        ask.turn_to(JULY)
+        assert (await ask(SINGAPORE)).effect == "allow"
+        gate = ask.running.gate.gate
+        gate.places = gate.places._replace(atlas=Elsewhere())  # type: ignore[arg-type]  # what `locate` needs of one
+        assert (await ask(SINGAPORE)).effect == "block"
+
+    play(scene)
 
 
 def test_it_is_off_until_it_has_a_secret_and_peers(tmp_path: Path) -> None:
