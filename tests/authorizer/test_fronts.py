@@ -103,6 +103,7 @@ def test_what_a_client_says_of_itself_changes_nothing(running: Front, applicatio
         {"gapura_account": "friend"},
         {"gapura_product": "anthropic/api", "gapura_model": "x", "gapura_organisation": "x"},
         {"gapura_authorizer_secret": "x", "gapura_client_territory": "SG"},
+        {"connection": "gapura-authorizer-secret, gapura-product"},
     ]
     for lie in lies:
         answer = running.ask(CHINA, **lie)
@@ -123,6 +124,11 @@ def test_without_a_load_balancer_it_is_the_peer_that_counts(
     with front(kind, tmp_path, authorizer(gateway), application, told=False) as running:
         assert running.ask(x_forwarded_for=CHINA).status == 200
         assert application.seen[0].headers["gapura-territory"] == "SG"  # the site's: the client is on this machine
+        # Headers named in Connection are for one hop: a client could have ours dropped on the way to the application.
+        for named in ("gapura-territory", "Gapura-Effect, gapura-territory", "x-forwarded-for"):
+            answer = running.ask(connection=named)
+            assert answer.status == 400 or application.seen[-1].headers["gapura-territory"] == "SG"
+            assert answer.status in {200, 400}
 
 
 @pytest.mark.parametrize("kind", KINDS)
