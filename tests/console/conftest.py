@@ -17,11 +17,13 @@ from gapura.atlas import sources
 from gapura.clock import TurnableClock, instant
 from gapura.console.api import PREFIX, admin
 from gapura.console.context import Context, Status
+from gapura.rulebook import papers
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.lints import Limits
 from gapura.rulebook.read import read
 from gapura.settings import Settings
-from gapura.store import principals
+from gapura.store import principals, rulebooks
 from gapura.store.audit import Change
 from gapura.store.principals import Role, Wanted
 from gapura.store.sqlite import Store
@@ -72,6 +74,7 @@ class Admin:
     documents: dict[str, Any] = field(default_factory=lambda: dict(DOCUMENTS))
     ready: bool = True
     rules: Rules = field(default_factory=lambda: Rules(book(DOCUMENTS)))
+    shadow: Rules | None = None
 
     def token(self, role: Role, organisation: str = "") -> str:
         token, wanted = principals.draw(), Wanted(role=role, name=role, organisation=organisation)
@@ -93,6 +96,14 @@ class Admin:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         return _exchange(connection, method, path, body, named)
 
+    def renew(self, rules: Rules, limits: Limits, made_of: Mapping[str, Any]) -> None:
+        assert made_of is self.documents
+        self.rules = rules
+
+    def renew_shadow(self) -> None:
+        stored = self.store.read(lambda db: rulebooks.in_state(db, "shadow"))
+        self.shadow = Rules(book(papers.read(*stored.content).within(self.documents))) if stored else None
+
     def context(self) -> Context:
         def reload() -> Rules:
             if "broken" in self.documents:
@@ -113,6 +124,9 @@ class Admin:
             trial_atlas=lambda now, corrected: sources.load(now=now, corrected=corrected),
             renew_atlas=renew,
             rules=lambda: self.rules,
+            shadow=lambda: self.shadow,
+            renew=self.renew,
+            renew_shadow=self.renew_shadow,
             publish=lambda keys, accounts: self.published.append((dict(keys), dict(accounts))),
             check=book,
             reload=reload,

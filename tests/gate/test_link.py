@@ -80,6 +80,7 @@ class Gate:
         self.purses = Purses(self.link.ask, TurnableClock(0))
         self.state = State(
             self._see,
+            lambda beside: self._see(("beside", beside)) if beside else None,
             self._see,
             lambda path, seq: self._see((path, seq)),
             self._see,

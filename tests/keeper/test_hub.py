@@ -41,7 +41,13 @@ class Gate:
         self.link = Link(path, name, 0, 1)
         self.purses = Purses(self.link.ask, clock)
         self.state = State(
-            self._see, self._see, lambda path, seq: self._see(seq), self._see, self.purses, max_age_s=900
+            self._see,
+            lambda beside: self._see(("beside", beside)),
+            self._see,
+            lambda path, seq: self._see(seq),
+            self._see,
+            self.purses,
+            max_age_s=900,
         )
         self.running = asyncio.create_task(self.link.run(self.state))
 

@@ -22,7 +22,7 @@ from gapura.gate.authorizer import Access, Authorizer
 from gapura.gate.edge import EdgeProtocol
 from gapura.gate.http import App
 from gapura.gate.link import Link, State
-from gapura.gate.metrics import Metrics
+from gapura.gate.metrics import Metrics, shadow_samples
 from gapura.gate.placing import Placing, load
 from gapura.gate.proxy2 import trusting
 from gapura.gate.purses import Purses
@@ -30,6 +30,7 @@ from gapura.providers.transport import Transport
 from gapura.request.locate import Places
 from gapura.request.pipeline import Gate
 from gapura.request.route import Health
+from gapura.request.shadow import Shadow
 from gapura.rulebook.compile import Rules
 from gapura.settings import Settings
 from gapura.store.directory import Directory
@@ -65,6 +66,7 @@ class GateProcess:
         self.placing = Placing(atlas, lambda told: load(settings.home, told, clock), self._placed)
         self.state = State(
             on_rules=self._new_rules,
+            on_next=self._next_rules,
             on_atlas=self.placing.renew,
             on_directory=self._new_directory,
             on_delta=lambda delta: self._directory.apply(delta) if self._directory else None,
@@ -95,7 +97,7 @@ class GateProcess:
                 "gapura_journal_room": lambda: float(self.journal.room),
                 "gapura_keeper_connected": lambda: float(self.link.connected),
             },
-            self.authorizer.samples if self.authorizer else dict,
+            self._more_samples,
         )
         self.app = App(self.gate, metrics, lambda: self.placing.problem)
 
@@ -197,6 +199,16 @@ class GateProcess:
         if book != self.gate.rules.book:
             self.gate.rules = Rules(book)
             self.gate.ways = ways(book, self._settings)
+
+    def _next_rules(self, encoded: bytes) -> None:
+        """What has been counted stays as long as it is the same version."""
+        book = msgspec.msgpack.decode(encoded, type=Rulebook) if encoded else None
+        running = self.gate.shadow.rules.book if self.gate.shadow else None
+        if book != running:
+            self.gate.shadow = Shadow(Rules(book)) if book else None
+
+    def _more_samples(self) -> dict[str, float]:
+        return (self.authorizer.samples() if self.authorizer else {}) | shadow_samples(self.gate.shadow)
 
     def _placed(self, atlas: Atlas) -> None:
         self.gate.places = self.gate.places._replace(atlas=atlas)

@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
@@ -15,7 +14,7 @@ import structlog
 from gapura import __version__, runtime
 from gapura.app import loops
 from gapura.app.home import Home
-from gapura.app.rules import rulebook
+from gapura.app.ruling import Ruling
 from gapura.atlas import builds
 from gapura.atlas.config import plan
 from gapura.atlas.sources import Atlas
@@ -30,17 +29,15 @@ from gapura.keeper.recover import recover
 from gapura.keeper.residing import Residing
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
-from gapura.rulebook.problems import problems
 from gapura.settings import BadSetting, Settings
 from gapura.store import accounts, directory, keys
-from gapura.store.audit import Change
-from gapura.store.base import Connection, StoreFailed, mark, marked
+from gapura.store.base import Connection, StoreFailed
 from gapura.store.retention import shorten_addresses
 from gapura.store.sqlite import Store
 from gapura.supervisor import Life
 from gapura.terms.caller import Account, Key
 from gapura.terms.link import Delta, Hello, Report, Welcome
-from gapura.terms.rulebook import Rulebook
+from gapura.terms.place import Located
 
 log = structlog.get_logger()
 
@@ -67,9 +64,13 @@ class Keeper:
         self.settings, self._simulators, self._clock = settings, simulators, clock
         self._authorizer = authorizer
         self.store = Store.open(settings.database_path, secret=home.secret, clock=clock)
-        self.rules = Rules(rulebook(settings, simulators))
         self.ingest = Ingest(self.store, settings.home / "journal", clock)
         self.hub = Hub(Lending(self.store, clock), self._welcome, clock)
+        try:
+            self.ruling = Ruling(settings, simulators, self.store, self.hub, self._locate)
+        except BaseException:  # whatever it is, the store's thread must not keep this process from ending
+            self.store.close()
+            raise
         self.placing = Placing(
             self.store, settings.home, atlas, lambda: self.settings.documents, self.hub.publish_atlas
         )
@@ -77,7 +78,7 @@ class Keeper:
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._write_directory()
-        self._adopt("gapura serve")
+        self.ruling.adopt("gapura serve")
         self.context = Context(
             store=self.store,
             settings=settings,
@@ -87,7 +88,10 @@ class Keeper:
             renew_atlas=self.placing.renew,
             rules=lambda: self.rules,
             publish=self.publish,
-            check=self.check,
+            shadow=lambda: self.ruling.shadow,
+            renew=self.ruling.renew,
+            renew_shadow=self.ruling.renew_shadow,
+            check=self.ruling.check,
             reload=self.reload,
             metrics=self.metrics,
             status=self.status,
@@ -152,20 +156,18 @@ class Keeper:
             self._write_directory()
             self.hub.publish_directory(str(self._directory), self._seq)
 
-    def check(self, documents: Mapping[str, Any]) -> Rulebook:
-        """What these documents would be here.  Raises BadDocument."""
-        return rulebook(msgspec.structs.replace(self.settings, documents=dict(documents)), self._simulators)
+    @property
+    def rules(self) -> Rules:
+        return self.ruling.rules
 
     def reload(self) -> Rules:
-        """Read gapura.toml again, and put it in force everywhere.  Raises BadDocument and BadSetting."""
+        """Read gapura.toml again, and put it in force everywhere.  Raises BadDocument, BadSetting, and StoreFailed."""
         fresh = Settings.load(os.environ, cwd=Path.cwd())
         documents = msgspec.structs.replace(self.settings, documents=fresh.documents)
         plan(fresh.documents)
-        self.rules = Rules(rulebook(documents, self._simulators))
+        self.ruling.reload(documents)
         self.settings = documents
-        self.hub.publish_rules(msgspec.msgpack.encode(self.rules.book))
         self._renewing = asyncio.get_running_loop().create_task(self.placing.try_to_renew())
-        log.info("rules reloaded", version=self.rules.book.version)
         return self.rules
 
     def metrics(self) -> dict[str, float]:
@@ -193,9 +195,12 @@ class Keeper:
             directory_seq=self._seq,
             journal_lag_s=self.ingest.lag(),
             gates=tuple(map(self._gate, self.hub.here())),
-            problems=(*problems(self.rules.book, self._clock()), *self._astray()),
+            problems=(*self.ruling.problems(), *self._astray()),
             authorizer=self._authorizer,
         )
+
+    def _locate(self, address: str) -> Located:
+        return self.placing.atlas.locate(address)
 
     def _gate(self, hello: Hello) -> GateStatus:
         report = self.hub.reports.get(hello.incarnation, Report({}, {}))
@@ -212,8 +217,8 @@ class Keeper:
                 yield f"gate {gate.gate} has older place data: {gate.atlas_problem}"
 
     def _welcome(self) -> Welcome:
-        encoded = msgspec.msgpack.encode(self.rules.book)
-        return Welcome(encoded, str(self._directory), self._file_seq, self._clock(), self.placing.news())
+        rules, shadow = self.ruling.encoded(), self.ruling.encoded_shadow()
+        return Welcome(rules, str(self._directory), self._file_seq, self._clock(), self.placing.news(), shadow)
 
     def _write_directory(self) -> None:
         def now(db: Connection) -> None:
@@ -222,18 +227,11 @@ class Keeper:
         self.store.read(now)
         self._file_seq, self._changes = self._seq, 0
 
-    def _adopt(self, reason: str) -> None:
-        """Into the audit, if these rules were not the last that were in force."""
-        version = self.rules.book.version
-        if self.store.read(lambda db: marked(db, "rulebook")) != version:
-            by = Change(actor="system", action="rulebook.reload", subject=version, reason=reason)
-            self.store.change(by, lambda db: mark(db, "rulebook", version))
-
     def _hang_up(self) -> None:
         try:
             self.reload()
-            self._adopt("SIGHUP")
-        except (BadDocument, BadSetting) as error:
+            self.ruling.adopt("SIGHUP")
+        except (BadDocument, BadSetting, StoreFailed) as error:
             log.warning("rules not reloaded; the former ones stay in force", error=str(error))
 
     async def _recovering(self) -> None:

@@ -1,11 +1,20 @@
 """Settings and the operator's documents → the rulebook in force, and the ways to the providers that it names."""
 
+from collections.abc import Callable
+
+import msgspec
+
 from gapura.providers import PROVIDERS, catalogue
 from gapura.providers.transport import upstream
 from gapura.request.relay import Way
+from gapura.rulebook import papers
+from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.endpoints import endpoints
+from gapura.rulebook.papers import Paper
 from gapura.rulebook.read import read
 from gapura.settings import Settings
+from gapura.store.base import StoreFailed
+from gapura.store.rulebooks import Document
 from gapura.terms.rulebook import Rulebook
 
 # The simulators take any key in the vendor's own form; Zhipu's is `id.secret`.
@@ -32,6 +41,35 @@ def rulebook(settings: Settings, simulators: dict[str, str]) -> Rulebook:
         egress_territory=settings.egress_territory,
         sandbox=bool(simulators),
     )
+
+
+def in_force(
+    settings: Settings, simulators: dict[str, str], active: Callable[[], Document | None]
+) -> tuple[Rulebook, Paper]:
+    """With gapura.toml's own policies, where it has any; else with those of the store's `active` version; else every
+    list that guards a provider is applied.
+
+    Raises BadDocument, and StoreFailed where the active version is damaged or cannot be read any more: it is not passed
+    over, since what would hold in its place may be laxer.
+    """
+    stored = None if papers.decides(settings.documents) else active()
+    if stored is None:
+        return rulebook(settings, simulators), papers.part(settings.documents)
+    try:
+        paper = papers.read(*stored.content)
+        return with_policies(settings, simulators, paper), paper
+    except BadDocument as error:
+        if not error.path.startswith((*papers.TABLES, "document", "line")):
+            raise
+        raise StoreFailed(
+            f"policy version {stored.version}, which is in force, cannot be read: {error}; put another one in force "
+            "(gapura policy activate), or write [[policies]] into gapura.toml, which then decides"
+        ) from error
+
+
+def with_policies(settings: Settings, simulators: dict[str, str], paper: Paper) -> Rulebook:
+    """With the policies of this document, whatever else decides.  Raises BadDocument."""
+    return rulebook(msgspec.structs.replace(settings, documents=paper.within(settings.documents)), simulators)
 
 
 def ways(book: Rulebook, settings: Settings) -> dict[str, Way]:

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from gapura import __version__, clock, runtime
 from gapura.app import loops
@@ -13,14 +14,16 @@ from gapura.app.gate import GateProcess
 from gapura.app.home import Home, prepare, tell_once
 from gapura.app.keeper import Keeper
 from gapura.app.logs import configure
-from gapura.app.rules import rulebook
+from gapura.app.rules import in_force
 from gapura.atlas import sources
 from gapura.atlas.sources import Atlas
 from gapura.clock import system_clock
 from gapura.rulebook.problems import problems
 from gapura.sandbox import base_urls, run
 from gapura.settings import Settings
+from gapura.store import rulebooks
 from gapura.store.base import StoreFailed
+from gapura.store.sqlite import Store
 from gapura.supervisor import Child, Life, Supervisor
 from gapura.terms.rulebook import Policy, Rulebook
 
@@ -43,7 +46,7 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         )
         vendors = bind("127.0.0.1", 0, "the sandbox") if home.sandbox else None
         simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
-        book = rulebook(settings, simulators)
+        book = _book(settings, home, simulators)
         atlas = sources.load(settings.home, settings.documents)
         asked = url(authorizer) if authorizer else ""
         told = _keeper(settings, home, simulators, atlas, keeper, asked)
@@ -60,6 +63,12 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
             say(banner(settings, home, book, gates, keeper, asked))
 
         return Supervisor(children, drain_s=settings.drain_s, on_ready=announce).run()
+
+
+def _book(settings: Settings, home: Home, simulators: dict[str, str]) -> Rulebook:
+    """Before anything is started: rules that cannot be read stop it here, with one clear message."""
+    with closing(Store.open(settings.database_path, secret=home.secret)) as store:
+        return in_force(settings, simulators, lambda: store.read(lambda db: rulebooks.in_state(db, "active")))[0]
 
 
 def say(lines: Sequence[str]) -> None:

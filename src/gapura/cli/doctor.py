@@ -21,11 +21,12 @@ from gapura.cli import ending, offline
 from gapura.cli.output import Output, table
 from gapura.clock import SECOND, system_clock
 from gapura.errors import GapuraError
+from gapura.rulebook import papers
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.problems import problems
 from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
-from gapura.store import audit, ledger, records, secrets, sqlite, steps
+from gapura.store import audit, ledger, records, rulebooks, secrets, sqlite, steps
 from gapura.store.base import Connection
 
 OLDEST_PYTHON = (3, 11)
@@ -164,10 +165,12 @@ def _atlas(settings: Settings) -> Iterator[Finding]:
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:
-    simulated = {}
+    simulated, active = {}, None
     if settings.database_path.exists():
         with sqlite.border(settings.database_path), closing(_opened(settings.database_path)) as db:
             simulated = offline.simulators(db)
+            if rulebooks.STEP_NAME in steps.applied(db) and not papers.decides(settings.documents):
+                active = offline.active(db)
     if simulated:
         yield Finding("providers", "note", "this home is a sandbox: every provider is simulated")
     elif settings.provider_keys:
@@ -175,7 +178,7 @@ def _rules(settings: Settings) -> Iterator[Finding]:
     else:
         names = ", ".join(f"{stem}_API_KEY" for stem in PROVIDER_VARIABLES.values())
         yield Finding("providers", "note", f"none is set up (set {names}); a new home starts with the sandbox")
-    book = rules.rulebook(settings, simulated)
+    book, _ = rules.in_force(settings, simulated, lambda: active)
     policies = ", ".join(f"{policy.name} ({policy.pack.as_of})" for policy in book.policies)
     yield Finding("policies", "ok", policies or "none")
     yield Finding("egress", "ok" if book.egress_territory else "note", book.egress_territory or "not stated")

@@ -23,11 +23,13 @@ from gapura.console.api import admin
 from gapura.console.context import Context, Status
 from gapura.keeper.placing import write_corrections
 from gapura.providers.catalogue import catalogue
+from gapura.rulebook import papers
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.problems import problems
 from gapura.settings import Settings
-from gapura.store import secrets
+from gapura.store import rulebooks, secrets
 from gapura.store.base import Conflict, Connection
+from gapura.store.rulebooks import Document
 from gapura.store.sqlite import Store
 from gapura.terms.rulebook import Rulebook
 
@@ -59,7 +61,14 @@ def context(settings: Settings, store: Store) -> Context:
 
     @cache
     def compiled() -> Rules:
-        return Rules(rulebook(settings, store, settings.documents))
+        book, _ = rules.in_force(settings, store.read(simulators), lambda: store.read(active))
+        return Rules(book)
+
+    @cache
+    def shadow() -> Rules | None:
+        if (stored := store.read(lambda db: rulebooks.in_state(db, "shadow"))) is None:
+            return None
+        return Rules(rules.with_policies(settings, store.read(simulators), papers.read(*stored.content)))
 
     @cache
     def atlas() -> sources.Atlas:
@@ -96,6 +105,9 @@ def context(settings: Settings, store: Store) -> Context:
         trial_atlas=trial,
         renew_atlas=renew,
         rules=compiled,
+        shadow=shadow,
+        renew=lambda _rules, _limits, _documents: compiled.cache_clear(),
+        renew_shadow=shadow.cache_clear,
         publish=lambda _keys, _accounts: None,
         check=lambda documents: rulebook(settings, store, documents),
         reload=reload,
@@ -108,6 +120,11 @@ def rulebook(settings: Settings, store: Store, documents: Mapping[str, Any]) -> 
     """Documents read as this deployment would.  Raises BadDocument."""
     stated = msgspec.structs.replace(settings, documents=dict(documents))
     return rules.rulebook(stated, store.read(simulators))
+
+
+def active(db: Connection) -> Document | None:
+    """The policy version in force.  Raises StoreFailed where it is damaged."""
+    return rulebooks.in_state(db, "active")
 
 
 def simulators(db: Connection) -> dict[str, str]:

@@ -10,6 +10,7 @@ from gapura.atlas.builds import InForce
 from gapura.atlas.corrections import Correction
 from gapura.atlas.sources import Atlas
 from gapura.rulebook.compile import Rules
+from gapura.rulebook.lints import Limits
 from gapura.settings import Settings
 from gapura.store.sqlite import Store
 from gapura.terms.caller import Account, Key
@@ -53,7 +54,9 @@ class Status(msgspec.Struct, frozen=True):
 class Context:
     """`check` reads documents (the tables of a gapura.toml) as this deployment would; `reload` reads its own file
     again and puts it in force everywhere.  Both raise BadDocument, and `reload` BadSetting.
-    `documents` are the tables of the file as they are in force.
+    `documents` are the tables of the file as they are in force.  `shadow` is the version that runs beside `rules`.
+    `renew` puts another version of the policies in force, once the store says so: its rules, what it says of its lints,
+    and the `documents` that it was made with; `renew_shadow` lets what the store says run beside.
     `trial_atlas` is the atlas with other builds or corrections, and `renew_atlas` puts what the home and the store
     hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`."""
 
@@ -64,6 +67,9 @@ class Context:
     trial_atlas: Callable[[InForce | None, Sequence[Correction] | None], Atlas]
     renew_atlas: Callable[[], Awaitable[Atlas]]
     rules: Callable[[], Rules]
+    shadow: Callable[[], Rules | None]
+    renew: Callable[[Rules, Limits, Mapping[str, Any]], None]
+    renew_shadow: Callable[[], None]
     publish: Publish
     check: Callable[[Mapping[str, Any]], Rulebook]
     reload: Callable[[], Rules]

@@ -27,6 +27,7 @@ from gapura.terms.link import (
     NewAtlas,
     NewDirectory,
     NewRules,
+    NextRules,
     Recall,
     Refuse,
     Report,
@@ -52,6 +53,7 @@ class State:
     `fresh_until` (UTC microseconds) is when that is over, 0 before the first Welcome."""
 
     on_rules: Callable[[bytes], None]
+    on_next: Callable[[bytes], None]
     on_atlas: Callable[[NewAtlas], None]
     on_directory: Callable[[str, int], None]
     on_delta: Callable[[Delta], None]
@@ -139,6 +141,7 @@ class Link:
                 state.seen(message.at)
             case Welcome():
                 state.on_rules(message.rulebook)
+                state.on_next(message.shadow)
                 if message.atlas is not None:
                     state.on_atlas(message.atlas)
                 state.on_directory(message.directory, message.seq)
@@ -161,11 +164,13 @@ class Link:
                 answer.set_exception(Unready("The connection to the keeper broke. Try again in a moment."))
 
 
-def _learn(message: NewRules | NewAtlas | NewDirectory | Delta, state: State) -> None:
+def _learn(message: NewRules | NextRules | NewAtlas | NewDirectory | Delta, state: State) -> None:
     """What shall be, or a part of it, is another now."""
     match message:
         case NewRules():
             state.on_rules(message.rulebook)
+        case NextRules():
+            state.on_next(message.rulebook)
         case NewAtlas():
             state.on_atlas(message)
         case NewDirectory():

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 
 from gapura.request.accept import Exchange
 from gapura.request.settle import Tally
+from gapura.request.shadow import Shadow
+
+SHADOWED = "gapura_shadow_decisions_total"
 
 
 class Metrics:
@@ -34,6 +37,20 @@ class Metrics:
         for (provider, kind), count in self._tally.tokens.items():
             found[sample("gapura_tokens_total", {"provider": provider, "kind": kind})] = count
         return found | {name: read() for name, read in self._gauges.items()} | self._more()
+
+
+def shadow_samples(shadow: Shadow | None) -> dict[str, float]:
+    """How the next version of the rules has decided beside the live one; `moved`: by other targets."""
+    if shadow is None:
+        return {}
+    version = shadow.rules.book.version
+    return {
+        sample(
+            SHADOWED,
+            {"version": version, "live": live, "next": later, "moved": str(int(moved)), "territory": territory},
+        ): count
+        for (live, later, moved, territory), count in shadow.counts.items()
+    }
 
 
 def sample(name: str, labels: Mapping[str, str]) -> str:

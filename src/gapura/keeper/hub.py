@@ -29,6 +29,7 @@ from gapura.terms.link import (
     NewAtlas,
     NewDirectory,
     NewRules,
+    NextRules,
     Recall,
     Refuse,
     Report,
@@ -126,6 +127,9 @@ class Hub:
 
     def publish_rules(self, rulebook: bytes) -> None:
         self._tell(NewRules(rulebook))
+
+    def publish_next(self, rulebook: bytes) -> None:
+        self._tell(NextRules(rulebook))
 
     def publish_atlas(self, atlas: NewAtlas) -> None:
         self._tell(atlas)

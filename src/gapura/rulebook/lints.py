@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from gapura.clock import SECOND, instant, text
-from gapura.rulebook.conditions import for_everybody
+from gapura.rulebook.conditions import for_everybody, over
 from gapura.rulebook.documents import BadDocument, table, tables, term
 from gapura.rulebook.facts import Facts
 from gapura.rulebook.overlap import contradicts, covered
@@ -87,11 +87,18 @@ def lints(policies: Sequence[Policy], limits: Limits, at: int) -> list[Lint]:
             *_notice(policy, limits),
             *_rules(policy, at),
             *_age(policy, limits, at),
-            *_exceptions(policy, at),
+            *_endless(policy),
+            *_ended(policy, at),
         )
     ]
     found += [_judged("two-phases", policy, message, limits) for policy, message in _two_phases(policies, at)]
     return sorted(found, key=lambda lint: not lint.refuses)
+
+
+def ageing(policies: Sequence[Policy], limits: Limits, at: int) -> list[Lint]:
+    """Those findings that come with time, in a document that nobody touches."""
+    found = ((policy, *finding) for policy in policies for finding in (*_age(policy, limits, at), *_ended(policy, at)))
+    return [_judged(code, policy, message, limits) for policy, code, message in found]
 
 
 def _accepted(raw: object, path: str) -> Accepted:
@@ -162,10 +169,10 @@ def _rules(policy: Policy, at: int) -> Iterator[tuple[Code, str]]:
     """Rules that never decide, and pairs of which each takes something from the other."""
     rules = in_turn(policy.rules)
     for place, rule in enumerate(rules):
-        if 0 < rule.ends <= at:
+        if over(rule, at):
             yield "unreachable-rule", f"rule {rule.id} ended {text(rule.ends)}"
             continue
-        before = [one for one in rules[:place] if not 0 < one.ends <= at]
+        before = [one for one in rules[:place] if not over(one, at)]
         if stronger := next((one for one in before if covered(rule, one)), None):
             yield "unreachable-rule", f"rule {rule.id} never decides: {stronger.id} is asked before it and always holds"
             continue
@@ -222,12 +229,13 @@ def _age(policy: Policy, limits: Limits, at: int) -> Iterator[tuple[Code, str]]:
         )
 
 
-def _exceptions(policy: Policy, at: int) -> Iterator[tuple[Code, str]]:
-    endless = [one.account for one in policy.exceptions if not one.ends]
-    ended = [one.account for one in policy.exceptions if 0 < one.ends <= at]
-    if endless:
+def _endless(policy: Policy) -> Iterator[tuple[Code, str]]:
+    if endless := [one.account for one in policy.exceptions if not one.ends]:
         yield "endless-exception", f"exceptions without an end: {_few(endless)}"
-    if ended:
+
+
+def _ended(policy: Policy, at: int) -> Iterator[tuple[Code, str]]:
+    if ended := [one.account for one in policy.exceptions if over(one, at)]:
         yield "ended-exception", f"exceptions that have ended: {_few(ended)}"
 
 

@@ -180,8 +180,9 @@ class _Rows:
     def _request(self, name: str, at: int, context: Context, outcome: str) -> None:
         self._changed(
             "INSERT INTO request (id, outcome, account, key, organisation, model, stream, sandbox, territory,"
-            " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, opened_at,"
-            " incarnation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version,"
+            " opened_at, incarnation)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 name,
                 outcome,

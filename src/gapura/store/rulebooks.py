@@ -17,6 +17,9 @@ from gapura.store.base import Conflict, Connection, Shape, StoreFailed
 Format = Literal["toml", "yaml"]
 State = Literal["proposed", "shadow", "active", "retired"]
 
+STEP_NAME = "0004-policy-versions"
+"""The step of the schema that brought them: before it, a store has none."""
+
 ID_LENGTH = 16
 SHORTEST = 4
 
@@ -53,6 +56,11 @@ class Document(msgspec.Struct, frozen=True):
     version: str
     format: Format
     text: str
+
+    @property
+    def content(self) -> tuple[bytes, Format]:
+        """As it is read."""
+        return self.text.encode(), self.format
 
 
 class By(msgspec.Struct, frozen=True):

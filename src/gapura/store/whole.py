@@ -11,8 +11,8 @@ Pair = tuple[Opened, Ended]
 
 _REQUEST = (
     "id, outcome, status, error, account, key, organisation, model, provider, served_model, stream, sandbox, territory,"
-    " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, purse, hold, input,"
-    " output, cached, reasoning, estimated, charged, opened_at, ended_at, incarnation"
+    " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, purse, hold,"
+    " input, output, cached, reasoning, estimated, charged, opened_at, ended_at, incarnation"
 )
 _INSERT_REQUEST = f"INSERT INTO request ({_REQUEST}) VALUES (?{', ?' * _REQUEST.count(',')})"  # noqa: S608 - names of ours
 

@@ -66,13 +66,14 @@ class NewAtlas(msgspec.Struct, frozen=True, tag="atlas"):
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     """The whole state: `rulebook` is an encoded Rulebook, `directory` the path of the mapped file at `seq`, `atlas` the
-    place data."""
+    place data, `shadow` the rulebook that runs beside (empty: none)."""
 
     rulebook: bytes
     directory: str
     seq: int
     at: int
     atlas: NewAtlas | None = None
+    shadow: bytes = b""
 
 
 class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
@@ -80,6 +81,12 @@ class Refuse(msgspec.Struct, frozen=True, tag="refuse"):
 
 
 class NewRules(msgspec.Struct, frozen=True, tag="rules"):
+    rulebook: bytes
+
+
+class NextRules(msgspec.Struct, frozen=True, tag="next"):
+    """A rulebook that runs beside the one in force: what it would decide is counted.  Empty: none does."""
+
     rulebook: bytes
 
 
@@ -123,4 +130,4 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
 
 
 FromGate = Hello | Ask | GiveBack | Report
-FromKeeper = Welcome | Refuse | NewRules | NewAtlas | NewDirectory | Delta | Grant | Recall | Tick
+FromKeeper = Welcome | Refuse | NewRules | NextRules | NewAtlas | NewDirectory | Delta | Grant | Recall | Tick
