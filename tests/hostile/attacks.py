@@ -14,8 +14,9 @@ from tests.hostile import wrong
 LIMITS = {"GAPURA_HEADER_S": "1", "GAPURA_BODY_S": "2", "GAPURA_READ_S": "1", "GAPURA_MAX_BODY_BYTES": str(1 << 20)}
 BODY_BYTES = 1 << 20
 PAUSE_S = 0.2
-# Longer than each of them.
+# Longer than each of them; for a reader by as much as an answer may take to fill what lies between.
 STALL_S = 2.5
+READER_STALL_S = 5.0
 
 DOCUMENT = """
 [routes.valid]
@@ -163,7 +164,8 @@ def odd_line(caller: Caller) -> Attack:
 
 def hosts(caller: Caller) -> Attack:
     lines = caller.rng.choice(([], [b"host: a", b"host: b"], [b"host: a", b"Host: a"]))
-    return Attack("head: hosts", (b"\r\n".join((b"GET /v1/models HTTP/1.1", *lines, b"", b"")),))
+    key = b"authorization: Bearer " + caller.key.encode()
+    return Attack("head: hosts", (b"\r\n".join((b"GET /v1/models HTTP/1.1", key, *lines, b"", b"")),))
 
 
 def noise(caller: Caller) -> Attack:
@@ -255,7 +257,7 @@ def slow_body(caller: Caller) -> Attack:
 def slow_reader(caller: Caller) -> Attack:
     """It asks for much, and takes none of it."""
     asked = caller.post(caller.body(model="long", stream=True))
-    return Attack("slow: reader", (asked, STALL_S), refused=False, ends="stalls")
+    return Attack("slow: reader", (asked, READER_STALL_S), refused=False, ends="stalls")
 
 
 def leaver(caller: Caller) -> Attack:

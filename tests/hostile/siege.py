@@ -42,7 +42,8 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """`calm`: what good callers saw before; `good`: meanwhile.  `memory`: by process id."""
+    """`calm`: what good callers saw before; `good`: meanwhile.  `memory`: by process id,
+    if they are the same as before."""
 
     seen: Seen
     calm: Good
@@ -60,8 +61,9 @@ async def besiege(gateway: Gateway, *, calm_s: float, storm: Storm) -> Outcome:
     forget_peaks(pids)
     async with asking(gateway) as good:
         seen = await stormed(storm)
-    memory = {pid: Memory(before[pid], resident(pid, "VmHWM"), resident(pid, "VmRSS")) for pid in pids}
-    return Outcome(seen, calm, good, memory, processes(gateway) == pids)
+    same = processes(gateway) == pids
+    memory = {pid: Memory(before[pid], resident(pid, "VmHWM"), resident(pid, "VmRSS")) for pid in pids if same}
+    return Outcome(seen, calm, good, memory, same)
 
 
 def storm_on(gateway: Gateway, *, seed: int, count: int, at_once: int, rate: float = 0) -> Storm:
