@@ -58,7 +58,7 @@ def ask(batch: Batch, tmp_path: Path) -> Ask:
     ) -> Backtest:
         after = Judge("next", book(dict(following or {})), PRODUCT, NOW)
         before = Judge("in-force", book(dict(against)), PRODUCT, NOW) if against is not None else None
-        whole = {
+        whole: dict[str, Any] = {
             "product": PRODUCT, "hit": "block", "next": after.side, "against": before.side if before else None,
             "since": 0, "until": 0, "min_days": 1, "place_data": "shipped", "older_place_data": "",
             "site_territory": "",

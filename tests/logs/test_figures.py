@@ -18,6 +18,7 @@ from gapura.rulebook.compile import Rules
 from gapura.rulebook.weigh import RANK
 from gapura.terms.caller import Account
 from gapura.terms.place import Located, Origin
+from gapura.terms.rulebook import Effect
 
 DAY = 86_400 * SECOND
 START = instant("2026-07-01T00:00:00+00:00")
@@ -62,10 +63,10 @@ class Judged(NamedTuple):
     account: str
     place: str
     certain: bool
-    effect: str
-    before: str
-    former: str
-    bare: str
+    effect: Effect
+    before: Effect
+    former: Effect
+    bare: Effect
     rule: str
     hit: bool
 
@@ -167,8 +168,7 @@ def check_lists(found: Backtest, judged: list[Judged]) -> None:
     assert sum(row.hit for row in found.days) == found.hit.requests
     assert sum(row.requests for row in found.reasons) == len(judged)
     assert sum(row.requests for row in found.overrides) == sum(
-        one.rule == "exception" and RANK[one.bare] > RANK[one.effect]
-        for one in judged  # type: ignore[index]  # effects
+        one.rule == "exception" and RANK[one.bare] > RANK[one.effect] for one in judged
     )
     rows = {(one.account, one.request.key) for one in judged if one.hit and one.account}
     assert {(row.account, row.key) for row in found.accounts} == rows

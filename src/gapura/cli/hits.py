@@ -24,15 +24,17 @@ def told(found: Backtest, written: Sequence[Path]) -> str:
     parts.append(_titled("decided by", table(rows[:ROWS], ("effect", "policy", "rule", "accounts", "requests"))))
     if found.overrides:
         rows = [msgspec.structs.asdict(row) for row in found.overrides]
-        columns = ("account", "otherwise", "requests", "tokens", "because")
-        parts.append(_titled("saved by exceptions", table(rows[:ROWS], columns)))
+        parts.append(
+            _titled("saved by exceptions", table(rows[:ROWS], ("account", "otherwise", "requests", "because")))
+        )
     if found.prefixes:
         rows = [msgspec.structs.asdict(row) for row in found.prefixes]
         columns = ("prefix", "territory", "network", "accounts", "requests")
         parts.append(_titled("networks hit most", table(rows[:ROWS], columns)))
     if found.accounts:
         rows = [_account(msgspec.structs.asdict(row)) for row in found.accounts]
-        columns = ("account", "key", "standing", "days", "hit_requests", "requests", "territories")
+        key = ("key",) if found.reading.has_keys else ()
+        columns = ("account", *key, "standing", "days", "hit_requests", "requests", "territories")
         parts.append(_titled("accounts hit most", table(rows[:ROWS], columns)))
     if found.samples:
         parts.append(_titled("why, for example", "\n".join(_because(found))))

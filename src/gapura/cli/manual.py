@@ -66,7 +66,8 @@ def _told(path: tuple[str, ...]) -> Iterator[str]:
         yield from (*TABLE, *map(_option, options))
         yield ""
     if isinstance(command, click.Group):
-        for verb in command.commands:
+        late = [verb for verb in command.list_commands(click.Context(command)) if verb not in command.commands]
+        for verb in (*command.commands, *late):
             yield from _told((*path, verb))
 
 

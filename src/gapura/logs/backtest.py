@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913 - what is asked, of whom, and where it is worked on
 
 
 def _reading(intake: Intake, engine: Engine) -> Reading:
-    first, last = engine.row("SELECT coalesce(min(first), 0), coalesce(max(last), 0) FROM raw WHERE state = 0")
+    first, last = engine.row("SELECT coalesce(min(first), 0), coalesce(max(last), 0) FROM raw WHERE day >= 0")
     has = {
         role: any(getattr(fields, role) for fields in intake.fields) for role in ("account", "key", "time", "tokens")
     }

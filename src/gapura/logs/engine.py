@@ -71,9 +71,11 @@ def opened(memory_mb: int = MEMORY_MB, threads: int | None = None, within: Path 
         }
         if threads:
             config["threads"] = threads
-        connection = duckdb.connect(str(folder / "work.duckdb"), config=config)
+        connection = duckdb.connect(config=config)
         try:
             connection.execute("SET TimeZone = 'UTC'").fetchall()
+            # It can be asked how far it is, and does not tell by itself in the middle of our output.
+            connection.execute("SET enable_progress_bar_print = false").fetchall()
             yield Engine(connection, folder)
         finally:
             connection.close()

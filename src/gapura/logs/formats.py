@@ -68,8 +68,10 @@ def _parquet(engine: Engine, log: Log) -> Layout:
         if fields.time:
             first = types.get(fields.time, "")
             stamp = _joined(fields.time, lambda one: f"CAST({name(one)} AS VARCHAR)")
-            if first.startswith(("TIMESTAMP", "DATE")):
-                values["time"] = f"epoch_us(CAST({name(fields.time)} AS TIMESTAMPTZ))"
+            if first.startswith("TIMESTAMP"):
+                values["time"] = f"epoch_us({name(fields.time)})"
+            elif first == "DATE":
+                values["time"] = f"epoch_us(CAST({name(fields.time)} AS TIMESTAMP))"
             elif first.endswith("INT") or first in {"INTEGER", "DOUBLE", "FLOAT"}:
                 values["time"] = _scaled(name(fields.time))
             else:

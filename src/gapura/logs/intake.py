@@ -16,9 +16,11 @@ DAY = 86_400_000_000
 SAMPLES = 5
 LONGEST = 120
 
-_READ, _UNREADABLE, _OUTSIDE = range(3)
+_OUTSIDE = -1
+"""In place of a day, for what is not within the window; NULL stands for what was unreadable."""
+
 _TABLE = """
-CREATE TABLE raw (file USMALLINT, state UTINYINT, address VARCHAR, account VARCHAR, key VARCHAR, model VARCHAR,
+CREATE TABLE raw (file USMALLINT, address VARCHAR, account VARCHAR, key VARCHAR, model VARCHAR,
                   day INTEGER, requests BIGINT, tokens BIGINT, first BIGINT, last BIGINT)"""
 # Ids are public; a key itself is shortened to what its owner knows it by, and a hash that tells it from others.
 _SHORTENED = r"""
@@ -52,7 +54,7 @@ class Intake:
             if kind != "empty":
                 fields = chosen(self._wanted, layout.seen, log.shown)
             rows = layout.select(fields)
-            self._insert(rows)
+            self._insert(rows, fields)
             counted = self._counted(rows, log) if kind != "empty" else (0, 0, 0)
         except BadField:
             raise
@@ -65,55 +67,54 @@ class Intake:
 
     def finish(self) -> None:
         """`raw` → `seen`."""
-        self._engine.run(f"""
-            CREATE TABLE seen AS
-            SELECT address, CASE WHEN account = '' THEN key ELSE account END AS account, key, model, day,
-                   requests, tokens, first, last
-            FROM (SELECT address, account, {_SHORTENED} AS key, model, day, requests, tokens, first, last
-                  FROM (SELECT *, regexp_replace(key, '^(?i:bearer) +', '') AS bare FROM {self._grouped()}))""")
-        self._engine.run("DROP TABLE raw")
+        named = "account, key"
+        if any(fields.key for fields in self.fields):
+            named = f"CASE WHEN account = '' THEN {_SHORTENED} ELSE account END AS account, {_SHORTENED} AS key"
+        columns = f"address, {named}, model, day, requests, tokens, first, last"
+        self._engine.run(f"CREATE VIEW seen AS SELECT {columns} FROM ({self._grouped()})")
 
     def _grouped(self) -> str:
         """Of one file it is grouped already."""
-        counted = "address, account, key, model, day"
+        bare = "regexp_replace(key, '^(?i:bearer) +', '') AS bare"
         if len(self.fields) < 2:  # noqa: PLR2004 - nothing to put together
-            return f"(SELECT * FROM raw WHERE state = {_READ})"
+            return f"SELECT *, {bare} FROM raw WHERE day >= 0"
         sums = (
             "sum(requests)::BIGINT AS requests, sum(tokens)::BIGINT AS tokens, min(first) AS first, max(last) AS last"
         )
-        return f"(SELECT {counted}, {sums} FROM raw WHERE state = {_READ} GROUP BY {counted})"
+        return f"SELECT address, account, key, {bare}, model, day, {sums} FROM raw WHERE day >= 0 GROUP BY ALL"
 
-    def _insert(self, rows: str) -> None:
+    def _insert(self, rows: str, fields: Fields) -> None:
+        """Grouped by no more than what the file has: every column makes the groups, which may not fit, larger."""
         since, until = self._window
-        outside = " OR ".join([*([f"stamp < {since}"] if since else []), *([f"stamp >= {until}"] if until else [])])
-        state = f"CASE WHEN address IS NULL OR stamp IS NULL THEN {_UNREADABLE}"
-        state += (f" WHEN {outside} THEN {_OUTSIDE}" if outside else "") + f" ELSE {_READ} END"
-        kept = {one: f"CASE WHEN state = {_READ} THEN {one} END" for one in ("address", "account", "key")}
-        kept["model"] = f"CASE WHEN state = {_READ} THEN model END" if self._by_model else "''"
-        kept["day"] = f"CASE WHEN state = {_READ} THEN (stamp // {DAY})::INTEGER END"
-        names = ", ".join(kept)
-        columns = ", ".join(f"{value} AS {one}" for one, value in kept.items())
+        within = " AND ".join([*([f"stamp >= {since}"] if since else []), *([f"stamp < {until}"] if until else [])])
+        day = f"(stamp // {DAY})::INTEGER"
+        day = f"CASE WHEN {within} THEN {day} ELSE {_OUTSIDE} END" if within else day
+        kept = {"address": True, "account": fields.account, "key": fields.key, "model": fields.model and self._by_model}
+        names = ", ".join(one if there else "''" for one, there in kept.items())
+        tokens = "sum(tokens)::BIGINT" if fields.tokens else "0"
+        span = "min(stamp), max(stamp)" if fields.time else "0, 0"
         self._engine.run(f"""
             INSERT INTO raw
-            SELECT {len(self.files)}, state, {names}, count(*), sum(tokens)::BIGINT, min(stamp), max(stamp)
-            FROM (SELECT state, {columns}, tokens, stamp FROM (SELECT *, {state} AS state FROM ({rows})))
-            GROUP BY ALL""")
+            SELECT {len(self.files)}, {names}, day, count(*), {tokens}, {span}
+            FROM (SELECT *, CASE WHEN address IS NOT NULL THEN {day} END AS day FROM ({rows}))
+            GROUP BY {", ".join(one for one, there in kept.items() if there)}, day""")
 
     def _counted(self, rows: str, log: Log) -> tuple[int, int, int]:
         """Lines, unreadable ones, and those outside the window."""
-        found = dict(
-            self._engine.rows(f"SELECT state, sum(requests)::BIGINT FROM raw WHERE file = {len(self.files)} GROUP BY 1")
-        )
+        unreadable, outside, read = self._engine.row(f"""
+            SELECT coalesce(sum(requests) FILTER (day IS NULL), 0)::BIGINT,
+                   coalesce(sum(requests) FILTER (day = {_OUTSIDE}), 0)::BIGINT,
+                   coalesce(sum(requests) FILTER (day >= 0), 0)::BIGINT
+            FROM raw WHERE file = {len(self.files)}""")
         rejected = self._rejected(log)
-        bad = found.get(_UNREADABLE, 0)
         room = SAMPLES - len(self.samples)
-        if bad and room > 0:
+        if unreadable and room > 0:
             which = "address IS NULL OR stamp IS NULL"
             asked = f"SELECT left(line, 400), address IS NULL FROM ({rows}) WHERE {which} LIMIT {room}"
             for line, no_address in self._engine.rows(asked):
                 self._sample(log, line, "no address" if no_address else "no time")
             self._forget_rejects()
-        return sum(found.values()) + rejected, bad + rejected, found.get(_OUTSIDE, 0)
+        return unreadable + outside + read + rejected, unreadable + rejected, outside
 
     def _rejected(self, log: Log) -> int:
         """Lines that DuckDB itself could not make sense of: no UTF-8, too long, too many columns."""

@@ -50,7 +50,8 @@ def judge(
         SELECT l.id AS address, l.place, l.older, a.id AS account, a.class, s.key, s.model, s.day, s.requests,
                s.tokens, s.first, s.last
         FROM seen s JOIN addresses l ON s.address = l.address JOIN accounts a ON s.account = a.account""")
-    engine.run("DROP TABLE seen")
+    engine.run("DROP VIEW seen")
+    engine.run("DROP TABLE raw")
     asked = engine.rows("SELECT DISTINCT place, older, class, model FROM events ORDER BY ALL")
     found: list[Combination] = []
     for place, older, number, model in asked:
