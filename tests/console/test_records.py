@@ -22,13 +22,13 @@ def written(home: Any, organisations: Sequence[str]) -> list[str]:
     frames: list[Entry] = []
     for n, organisation in enumerate(organisations):
         at = home.clock() + n * SECOND
+        name = ids.new("req", at)
         context = Context(
             f"acc_{organisation}", f"key_{organisation}", organisation, "gpt-4o-mini", False, False, "SG", "certain",
-            "peer", "203.0.113.9", "203.0.113.9", "", f"dec_{n}", "v1", "allow",
+            "peer", "203.0.113.9", "203.0.113.9", "", ids.beside("dec", name), "v1", "allow",
             (Verdict("openai/gpt-4o-mini", "allow", "openai/api", "coverage", "covers SG"),),
             (SourceAnswer("ipfire", "SG", "2026-06-25"),),
         )  # fmt: skip
-        name = ids.new("req", at)
         opened = Opened(name, at, 1, "openai", "gpt-4o-mini", 0, "", context=context)
         frames += [opened, Ended(name, at, "complete", 200, Usage(10, 5))]
         names.append(name)
@@ -62,8 +62,8 @@ def test_an_organisation_sees_its_own_record(home: Any) -> None:
     names = written(home, ["org-a", "org-b"])
     operator = home.token("operator", "org-b")
     assert lines(home.ask_tcp(operator, "GET", "/records")) == names[1:]
-    assert home.ask_tcp(operator, "GET", "/decisions/dec_1").status == 200
-    assert home.ask_tcp(operator, "GET", "/decisions/dec_0").status == 404
+    assert home.ask_tcp(operator, "GET", f"/decisions/{ids.beside('dec', names[1])}").status == 200
+    assert home.ask_tcp(operator, "GET", f"/decisions/{ids.beside('dec', names[0])}").status == 404
     usage = home.ask_tcp(home.token("account", "org-a"), "GET", "/usage").json["items"]
     assert [row["account"] for row in usage] == ["acc_org-a"]
 
@@ -79,9 +79,9 @@ def test_usage_is_one_row_a_key_and_model(home: Any) -> None:
 
 
 def test_a_decision_is_told_by_its_id(home: Any) -> None:
-    written(home, ["org-a"])
-    found = home.ask("GET", "/decisions/dec_0").json["record"]
-    assert found["verdicts"][0][4] == "covers SG" and found["answers"] == [["ipfire", "SG", "2026-06-25", ""]]
+    (name,) = written(home, ["org-a"])
+    found = home.ask("GET", f"/decisions/{ids.beside('dec', name)}").json["record"]
+    assert found["verdicts"][0][4] == "covers SG" and found["answers"][0][:3] == ["ipfire", "SG", "2026-06-25"]
     assert home.ask("GET", "/decisions/dec_9").status == 404
 
 

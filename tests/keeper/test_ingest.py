@@ -123,7 +123,7 @@ def test_the_lag_is_the_age_of_what_is_not_taken_in(
     log = gate("inc_1")
     log.append(opened("req_1"))
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise StoreFailed("the disk is full")
 
     async def scene() -> None:

@@ -145,15 +145,15 @@ def test_a_closed_incarnation_takes_nothing_in(db: Connection) -> None:
 
 
 def test_a_refusal_is_recorded_with_its_reasons(db: Connection) -> None:
-    take_in(db, Refused("req_1", 7, 403, "unsupported_country_region_territory", context("dec_9")))
-    row = records.find_decision(db, "dec_9")
+    take_in(db, Refused("req_1", 7, 403, "unsupported_country_region_territory", context("dec_1")))
+    row = records.find_decision(db, "dec_1")
     assert row is not None
     wanted = {"outcome": "refused", "status": 403, "error": "unsupported_country_region_territory", "attempts": []}
     assert wanted.items() <= row.items()
     assert row["verdicts"] == [["openai/gpt", "block", "openai", "coverage", "CN is not listed", True]]
-    assert row["answers"] == [["ipfire", "CN", "2026-06-01", ""]]
+    assert row["answers"] == [list(msgspec.structs.astuple(ANSWER))]
     db.execute("DELETE FROM request_place")
-    row = records.find_decision(db, "dec_9")
+    row = records.find_decision(db, "dec_1")
     assert row is not None and row["verdicts"] is row["address"] is None
     assert records.find_decision(db, "dec_8") is None
 

@@ -9,15 +9,14 @@ gapura.errors.BadRequest: Send exactly one Host header.
 """
 
 from collections.abc import Iterable
-
-import msgspec
+from typing import NamedTuple
 
 from gapura.errors import BadRequest, GapuraError, TooLarge
 
 _LOOKED_AT = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Limits(NamedTuple):
     """Bytes, counts and seconds.  `hosts`: names under which we answer, lower case, without port; empty for any.
 
     `head_s` runs from the first byte of a head to its end, `body_idle_s` between two reads of a body and `body_s`

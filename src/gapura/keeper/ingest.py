@@ -13,16 +13,20 @@ from gapura import crash
 from gapura.clock import SECOND, Clock
 from gapura.store import ledger, records
 from gapura.store.base import Connection, StoreFailed
+from gapura.store.courtesy import HASTE, PIECE, in_turns
 from gapura.store.journal import LOCK, START, Frame, Position, Tail, Unreadable
 from gapura.store.records import Intake
 from gapura.store.sqlite import Store
 
 # How often journals are looked at.  The promise is a lag of 2 s at full load.
-POLL_S = 0.1
+POLL_S = 0.25
 
 # About what one read takes.  Fewer entries wait for others to come: a batch costs a transfer for each account and a
 # wait for the disk, however small it is.
-MANY = 4_000
+MANY = 2_000
+
+# From this lag on nothing is left for gates on the same core but what the scheduler gives them.
+LATE_S = 0.75
 
 # After a failure of the disk or the database: not so often that the log fills the disk.
 RETRY_S = 1.0
@@ -100,12 +104,13 @@ class Ingest:
             if tail is None:
                 return 0
             try:
-                frames = await asyncio.to_thread(tail.read)
+                piece = HASTE if self.lag() > LATE_S else PIECE
+                frames = await asyncio.to_thread(tail.read, piece=piece)
                 if not frames:
                     self._oldest.pop(incarnation, None)
                     return 0
                 self._oldest.setdefault(incarnation, frames[0].entry.at)
-                intake = await self._take_in(incarnation, frames, tail.position)
+                intake = await self._take_in(incarnation, frames, tail.position, piece)
             except BaseException:
                 self._tails.pop(incarnation, None)  # the next one begins at the watermark again
                 raise
@@ -126,14 +131,15 @@ class Ingest:
         self._tails[incarnation] = tail
         return tail
 
-    async def _take_in(self, incarnation: str, frames: list[Frame], position: Position) -> Intake:
+    async def _take_in(self, incarnation: str, frames: list[Frame], position: Position, piece: int) -> Intake:
         at = self._clock()
         batch = f"{incarnation}:{frames[-1].sequence}"
 
         def work(db: Connection) -> Intake:
-            intake = records.take_in(db, incarnation, frames, position)
-            for account, amount in intake.spends.items():
-                ledger.spend(db, incarnation, account, amount, ref=f"spend:{batch}:{account}", at=at)
+            intake = records.take_in(db, incarnation, frames, position, piece=piece)
+            for some in in_turns(intake.spends.items(), piece):
+                for account, amount in some:
+                    ledger.spend(db, incarnation, account, amount, ref=f"spend:{batch}:{account}", at=at)
             crash.point("during-ingest")
             return intake
 

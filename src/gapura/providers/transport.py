@@ -10,10 +10,8 @@ import ssl
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-
-import msgspec
 
 from gapura.providers.connection import Connection, failed
 from gapura.providers.pool import Pool
@@ -37,7 +35,7 @@ _TARGET = re.compile(r"(/[!-~]*)?")
 _METHOD = re.compile(r"[A-Z]+")
 
 
-class Deadlines(msgspec.Struct, frozen=True):
+class Deadlines(NamedTuple):
     """Seconds: to connect, TLS included; until the head of the answer; between two pieces of it."""
 
     connect_s: float = 5.0
@@ -45,7 +43,7 @@ class Deadlines(msgspec.Struct, frozen=True):
     idle_s: float = 60.0
 
 
-class Upstream(msgspec.Struct, frozen=True, cache_hash=True):
+class Upstream(NamedTuple):
     """Where a vendor is reached.  `prefix` is what its base URL has before the path of an endpoint."""
 
     scheme: str

@@ -6,9 +6,7 @@ budget              min(worst case, what is left)    the cap goes upstream as th
 """
 
 from collections.abc import Sequence
-from typing import Protocol
-
-import msgspec
+from typing import NamedTuple, Protocol
 
 from gapura.errors import LimitReached, QuotaSpent
 from gapura.providers.catalogue import model
@@ -44,7 +42,7 @@ class Purses(Protocol):
     def give(self, purse: str, amount: int) -> None: ...
 
 
-class Hold(msgspec.Struct, frozen=True):
+class Hold(NamedTuple):
     """`amount` tokens of `purse` ("": no budget applies).  `cap`: output tokens at the most, where the budget limits
     them.  `taken`: (purse, tokens) of all that was taken."""
 

@@ -4,7 +4,7 @@ Losses are cosmetic, behavioural or contract (`gapura.providers.base`).  A targe
 skipped; strict routes and keys refuse behavioural losses too; a route may accept named fields.
 """
 
-import msgspec
+from typing import NamedTuple
 
 from gapura.errors import BadRequest
 from gapura.providers import PROVIDERS
@@ -14,7 +14,7 @@ from gapura.terms.rulebook import Route, Target
 from gapura.wire.openai import ChatRequest
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(NamedTuple):
     """What the caller wants of whichever target serves it.  `cap`: output tokens at the most, by a budget."""
 
     body: bytes

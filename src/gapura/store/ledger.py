@@ -77,10 +77,10 @@ def spend(db: Connection, incarnation: str, account: str, amount: int, *, ref: s
         return 0
     missing = amount
     for source, kind, tail in (
-        (_open(db, "slice", account, incarnation), "spend", "s"),
-        (_open(db, "budget", account), "overdraw", "b"),
+        (f"slice:{incarnation}:{account}", "spend", "s"),
+        (f"budget:{account}", "overdraw", "b"),
     ):
-        part = min(missing, balance(db, source))
+        part = min(missing, balance(db, source)) if missing else 0
         if part > 0:
             post(db, source, spent, part, kind, ref=f"{ref}:{tail}", at=at)
             missing -= part

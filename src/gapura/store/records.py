@@ -12,6 +12,7 @@ from apsw import ConstraintError, Cursor
 
 from gapura.store import whole
 from gapura.store.base import Connection, Scope
+from gapura.store.courtesy import PIECE
 from gapura.store.journal import Frame, Position
 from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Outcome, Progress, Refused
 from gapura.terms.usage import Usage
@@ -20,6 +21,17 @@ PAGE = 500
 
 # What a request of a gate that died was answered with: the head of a stream was out, or nothing.
 STATUS: dict[Outcome, int] = {"cut": 200, "failed": 0}
+
+# Where a request's only attempt stands in its own row: field of the attempt → column.
+_ONLY = {
+    "provider": "provider",
+    "model": "served_model",
+    "hold": "hold",
+    "losses": "losses",
+    "opened_at": "opened_at",
+    "ended_at": "ended_at",
+    "failure": "error",
+}
 
 _json = msgspec.json.Encoder()
 
@@ -73,8 +85,11 @@ def alarms(db: Connection) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def take_in(db: Connection, incarnation: str, frames: Sequence[Frame], position: Position) -> Intake:
-    """Makes rows of what was read up to `position` and moves the watermark there, all in the caller's transaction.
+def take_in(
+    db: Connection, incarnation: str, frames: Sequence[Frame], position: Position, *, piece: int = PIECE
+) -> Intake:
+    """Makes rows of what was read up to `position` and moves the watermark there, all in the caller's transaction;
+    `piece`: see `courtesy`.
 
     What is below the watermark, or of an incarnation that is closed, is not looked at again.
     """
@@ -89,7 +104,7 @@ def take_in(db: Connection, incarnation: str, frames: Sequence[Frame], position:
             entries.append(entry)
             sequence = number
     intake.entries = len(entries)
-    at_once = _at_once(db, incarnation, entries, intake)
+    at_once = _at_once(db, incarnation, entries, intake, piece)
     rows = _Rows(db, incarnation, intake)
     for entry in entries:
         if getattr(entry, "id", "") not in at_once:
@@ -102,13 +117,13 @@ def take_in(db: Connection, incarnation: str, frames: Sequence[Frame], position:
     return intake
 
 
-def _at_once(db: Connection, incarnation: str, entries: Sequence[Entry], intake: Intake) -> Container[str]:
+def _at_once(db: Connection, incarnation: str, entries: Sequence[Entry], intake: Intake, piece: int) -> Container[str]:
     """Makes rows of the requests that begin and end here; which these are.  None where one of them is known already:
     then each entry is asked what it contradicts."""
     found = whole.pairs(entries)
     db.execute("SAVEPOINT whole")
     try:
-        intake.spends = whole.insert(db, incarnation, found.values())
+        intake.spends = whole.insert(db, incarnation, found.values(), piece)
     except ConstraintError:
         db.execute("ROLLBACK TO whole")
         found = {}
@@ -135,19 +150,31 @@ class _Rows:
     def _opened(self, entry: Opened) -> None:
         if entry.context is not None:
             self._request(entry.id, entry.at, entry.context, "open")
+        losses = _text(entry.losses)
         if entry.attempt > 1:
-            self._db.execute(
-                "UPDATE attempt SET ended_at = ?, failure = ? WHERE request = ? AND attempt = ?",
-                (entry.at, entry.previous, entry.id, entry.attempt - 1),
-            )
+            self._another(entry, losses)
+        self._changed(
+            "UPDATE request SET provider = ?, served_model = ?, hold = ?, purse = ?, losses = ?"
+            " WHERE id = ? AND outcome = 'open'",
+            (entry.provider, entry.model, entry.hold, entry.purse, losses, entry.id),
+        )
+
+    def _another(self, entry: Opened, losses: str) -> None:
+        """The first attempt stands in the request until there is a second one."""
+        self._db.execute(
+            "INSERT INTO attempt (request, attempt, provider, model, hold, losses, opened_at)"
+            " SELECT id, 1, provider, served_model, hold, losses, opened_at FROM request"
+            " WHERE id = ? AND outcome = 'open' ON CONFLICT DO NOTHING",
+            (entry.id,),
+        )
+        self._db.execute(
+            "UPDATE attempt SET ended_at = ?, failure = ? WHERE request = ? AND attempt = ?",
+            (entry.at, entry.previous, entry.id, entry.attempt - 1),
+        )
         self._db.execute(
             "INSERT INTO attempt (request, attempt, provider, model, hold, losses, opened_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (entry.id, entry.attempt, entry.provider, entry.model, entry.hold, _text(entry.losses), entry.at),
-        )
-        self._changed(
-            "UPDATE request SET provider = ?, served_model = ?, hold = ?, purse = ? WHERE id = ? AND outcome = 'open'",
-            (entry.provider, entry.model, entry.hold, entry.purse, entry.id),
+            (entry.id, entry.attempt, entry.provider, entry.model, entry.hold, losses, entry.at),
         )
 
     def _progress(self, entry: Progress) -> None:
@@ -181,8 +208,8 @@ class _Rows:
         self._changed(
             "INSERT INTO request (id, outcome, account, key, organisation, model, stream, sandbox, territory,"
             " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version,"
-            " opened_at, incarnation)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            " opened_at, incarnation, subdivision, network)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 name,
                 outcome,
@@ -202,6 +229,8 @@ class _Rows:
                 *whole.shadowed(context),
                 at,
                 self._incarnation,
+                context.subdivision,
+                context.network,
             ),
         )
         self._db.execute(
@@ -301,8 +330,8 @@ def find_decision(db: Connection, decision: str, scope: Scope = None) -> dict[st
         db.execute(
             "SELECT r.*, p.address, p.peer, p.verdicts, p.answers FROM request r"
             " LEFT JOIN request_place p ON p.request = r.id"
-            " WHERE r.decision = ?1 AND (?2 IS NULL OR r.organisation = ?2)",
-            (decision, scope),
+            " WHERE r.id = ?1 AND r.decision = ?2 AND (?3 IS NULL OR r.organisation = ?3)",
+            ("req" + decision.removeprefix("dec"), decision, scope),
         )
     )
     return _whole(db, found[0]) if found else None
@@ -330,6 +359,8 @@ def _whole(db: Connection, request: dict[str, Any]) -> dict[str, Any]:
             (request["id"],),
         )
     )
+    if not attempts and request["provider"]:
+        attempts = [{"attempt": 1} | {name: request[column] for name, column in _ONLY.items()}]
     for row in (request, *attempts):
         row.update(
             {name: msgspec.json.decode(row[name]) for name in ("losses", "verdicts", "answers") if row.get(name)}

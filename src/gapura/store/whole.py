@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from gapura.store.base import Connection
+from gapura.store.courtesy import PIECE, in_turns
 from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Progress
 
 Pair = tuple[Opened, Ended]
@@ -12,7 +13,8 @@ Pair = tuple[Opened, Ended]
 _REQUEST = (
     "id, outcome, status, error, account, key, organisation, model, provider, served_model, stream, sandbox, territory,"
     " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, purse, hold,"
-    " input, output, cached, reasoning, estimated, charged, opened_at, ended_at, incarnation"
+    " input, output, cached, reasoning, estimated, charged, opened_at, ended_at, incarnation, losses, subdivision,"
+    " network"
 )
 _INSERT_REQUEST = f"INSERT INTO request ({_REQUEST}) VALUES (?{', ?' * _REQUEST.count(',')})"  # noqa: S608 - names of ours
 
@@ -43,11 +45,19 @@ def pairs(entries: Iterable[Entry]) -> dict[str, Pair]:
     return found
 
 
-def insert(db: Connection, incarnation: str, requests: Iterable[Pair]) -> dict[str, int]:
-    """Account → what its requests cost, as `records.end` counts it.  Raises apsw.ConstraintError, with rows in
-    between, where one of them is known already."""
-    rows, places, attempts = [], [], []
+def insert(db: Connection, incarnation: str, requests: Iterable[Pair], piece: int = PIECE) -> dict[str, int]:
+    """Account → what its requests cost, as `records.end` counts it; others are let run after each `piece`.
+
+    Raises apsw.ConstraintError, with rows in between, where one of them is known already.
+    """
     spends: dict[str, int] = {}
+    for some in in_turns(requests, piece):
+        _insert(db, incarnation, some, spends)
+    return spends
+
+
+def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: dict[str, int]) -> None:
+    rows, places = [], []
     for begun, ended in requests:
         used, context = ended.usage, begun.context
         assert context is not None  # noqa: S101 - `pairs` has looked
@@ -55,19 +65,17 @@ def insert(db: Connection, incarnation: str, requests: Iterable[Pair]) -> dict[s
         if charged:
             account = begun.purse.removeprefix("tok:")
             spends[account] = spends.get(account, 0) + charged
+        losses = _json.encode(begun.losses).decode()
         row = (
             begun.id, ended.outcome, ended.status, ended.error, context.account, context.key, context.organisation,
             context.model, begun.provider, begun.model, context.stream, context.sandbox, context.territory,
             context.certainty, context.derivation, context.egress, context.decision, context.effect,
             context.policy_version, *shadowed(context), begun.purse, begun.hold, used.input, used.output, used.cached,
-            used.reasoning, used.estimated, charged, begun.at, ended.at, incarnation,
+            used.reasoning, used.estimated, charged, begun.at, ended.at, incarnation, losses, context.subdivision,
+            context.network,
         )  # fmt: skip
         rows.append(row)
         answers, verdicts = _json.encode(context.answers), _json.encode(context.verdicts)
         places.append((begun.id, context.address, context.peer, answers.decode(), verdicts.decode()))
-        losses = _json.encode(begun.losses).decode()
-        attempts.append((begun.id, begun.provider, begun.model, begun.hold, losses, begun.at, ended.at, ended.error))
     db.executemany(_INSERT_REQUEST, rows)
     db.executemany("INSERT INTO request_place VALUES (?, ?, ?, ?, ?)", places)
-    db.executemany("INSERT INTO attempt VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)", attempts)
-    return spends
