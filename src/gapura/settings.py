@@ -13,7 +13,6 @@ A name that is not known stops the start, and so does a value that cannot be mea
 """
 
 import difflib
-import ipaddress
 import re
 import tomllib
 import types
@@ -25,7 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from gapura import crash
+from gapura import checks, crash
 
 PREFIX = "GAPURA_"
 DOCUMENTS = ("routes", "packs", "policies", "providers", "atlas")
@@ -85,6 +84,9 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="Where callers with a private or no address are; empty: guarded providers refuse them.")
     ] = ""
     egress_territory: Annotated[str, Meta(description="Where this gateway itself calls from; empty: not judged.")] = ""
+    egress_addresses: Annotated[
+        tuple[str, ...], Meta(description="Public addresses that this gateway calls from; placed by the atlas.")
+    ] = ()
     secret: Annotated[Secret, Meta(description="Seals what is stored; empty: a file in the home.")] = Secret("")
     bootstrap_key: Annotated[Secret, Meta(description="An API key that exists from the first start.")] = Secret("")
     admin_token: Annotated[Secret, Meta(description="A token for the admin API, from the first start.")] = Secret("")
@@ -335,28 +337,13 @@ def _secret(value: Secret) -> Secret:
     return value
 
 
-def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(value)) for value in values)
-
-
-def _territory(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{2}", value):
-        raise ValueError("a territory is a two-letter code, as SG")
-    return value.upper()
-
-
-def _database(value: str) -> str:
-    if not value.startswith("sqlite:///") or value == "sqlite:///":
-        raise ValueError("this version keeps its state in SQLite: write sqlite:///path")
-    return value
-
-
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "trusted_proxies": _networks,
-    "authorizer_peers": _networks,
-    "site_territory": _territory,
-    "egress_territory": _territory,
-    "database": _database,
+    "trusted_proxies": checks.networks,
+    "authorizer_peers": checks.networks,
+    "site_territory": checks.territory,
+    "egress_territory": checks.territory,
+    "egress_addresses": checks.public_addresses,
+    "database": checks.database,
     **dict.fromkeys(SECRETS, _secret),
 }
 

@@ -57,8 +57,8 @@ def test_a_host_of_our_own_leads_to_the_vendor_and_a_strange_one_nobody_knows_wh
             {"providers": {"qwen": {"base": "x"}}},
             "providers.qwen.base: there is no such field (did you mean base_url?)",
         ),
-        ({"providers": {"qwen": {"provider": "x"}}}, "providers.qwen.provider: expected base_url and"),
-        ({"providers": {"qwen": {"base_url": 3}}}, "providers.qwen.base_url: expected base_url and"),
+        ({"providers": {"qwen": {"provider": "x"}}}, "providers.qwen.provider: there is no such field"),
+        ({"providers": {"qwen": {"base_url": 3}}}, "providers.qwen.base_url: expected a string"),
         ({"providers": {"qwen": {"base_url": "ftp://x"}}}, "providers.qwen: base_url: expected http(s)://"),
         (
             {"providers": {"qwen": {"processing_territory": "ZZ"}}},

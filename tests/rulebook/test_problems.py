@@ -1,7 +1,10 @@
 """What a person should look at, in books that are sound."""
 
+import msgspec
+
 from gapura.atlas import packs
 from gapura.rulebook.problems import problems
+from gapura.terms.place import Located
 from gapura.terms.rulebook import Endpoint, Policy, Route, Rulebook, Target
 
 OPENAI = Endpoint(provider="openai", base_url="https://api.openai.com/v1", processing_territory="US")
@@ -53,9 +56,20 @@ def test_a_policy_that_guards_nothing() -> None:
 def test_places_that_are_not_told() -> None:
     first, second = told(OPENAI, policies=(GUARDED,), site="", egress="")[-2:]
     assert first.startswith("callers with a private or no address are refused by openai: GAPURA_SITE_TERRITORY")
-    assert second.startswith("GAPURA_EGRESS_TERRITORY does not say where")
+    assert second.startswith("neither GAPURA_EGRESS_ADDRESSES nor")
 
 
 def test_an_egress_that_the_policy_does_not_cover() -> None:
     (problem,) = told(OPENAI, policies=(GUARDED,), egress="HK")[1:]
     assert problem.startswith("nothing is ever sent to openai: openai/api does not cover HK")
+
+
+def test_an_egress_of_its_own_takes_the_place_of_the_deployments() -> None:
+    moved = msgspec.structs.replace(OPENAI, egress=("HK", "9.9.9.9", "8.8.8.8"))
+    book = Rulebook(version="v", endpoints=(moved,), routes={}, policies=(GUARDED,), egress_territory="SG")
+    places = {"9.9.9.9": Located("HK", "certain"), "8.8.8.8": Located("HK", "uncertain")}
+    stated, found, uncertain = problems(book, 0, places.__getitem__)[-3:]
+    assert stated.endswith("does not cover HK, from where this gateway calls")
+    assert found.endswith("does not cover HK, from where this gateway calls (9.9.9.9)")
+    assert uncertain.startswith("8.8.8.8, from where openai is called, has no certain place")
+    assert problems(book, 0)[-1] == stated

@@ -11,7 +11,7 @@ import pytest
 from gapura.atlas import packs
 from gapura.clock import instant
 from gapura.rulebook.documents import BadDocument
-from gapura.rulebook.endpoints import endpoints
+from gapura.rulebook.endpoints import Stated, endpoints
 from gapura.rulebook.expressions import ACCOUNT, VARIABLES
 from gapura.rulebook.formats import parse
 from gapura.rulebook.read import read, read_policies
@@ -91,7 +91,7 @@ def test_every_example_of_the_manual_is_read() -> None:
     ("page", "kind", "without"),
     [
         ("gapura-toml.md", Route, {"model"}),
-        ("gapura-toml.md", Endpoint, {"provider"}),
+        ("gapura-toml.md", Stated, set[str]()),
         ("policy-documents.md", Policy, {"follows"}),
         ("policy-documents.md", Rule, {"starts", "ends"}),
         ("policy-documents.md", AccountPlace, {"starts"}),

@@ -21,7 +21,7 @@ SINGAPORE = Facts(
     territory="SG",
     certainty="certain",
     account=Account("acc_1", "acme", "org_1"),
-    egress="",
+    egress=(),
     at=AT,
 )
 HONG_KONG = msgspec.structs.replace(SINGAPORE, territory="HK")
@@ -142,7 +142,7 @@ def test_an_exception_that_ended_does_not_hide_one_that_holds() -> None:
     ],
 )
 def test_the_gateways_own_egress_comes_before_everything(one: Policy, egress: str, blocked: bool) -> None:
-    ruling = weigh(one, msgspec.structs.replace(SINGAPORE, egress=egress))
+    ruling = weigh(one, msgspec.structs.replace(SINGAPORE, egress=(egress,) if egress else ()))
     assert (ruling.rule == "egress") == blocked == (not covers(one, egress or "SG", AT))
     assert not blocked or (ruling.effect == "block" and f"calls from {egress}" in ruling.because)
 

@@ -32,6 +32,7 @@ from gapura.request.pipeline import Gate
 from gapura.request.route import Health
 from gapura.request.shadow import Shadow
 from gapura.rulebook.compile import Rules
+from gapura.rulebook.egress import names_addresses
 from gapura.settings import Settings
 from gapura.store.directory import Directory
 from gapura.store.journal import Journal, JournalFull
@@ -83,7 +84,7 @@ class GateProcess:
             transport=Transport(),
             health=Health(),
             ways=ways(book, settings),
-            rules=Rules(book),
+            rules=Rules(book, atlas.locate),
             directory=_Nobody(),
             freshness=self.state,
         )
@@ -197,7 +198,7 @@ class GateProcess:
     def _new_rules(self, encoded: bytes) -> None:
         book = msgspec.msgpack.decode(encoded, type=Rulebook)
         if book != self.gate.rules.book:
-            self.gate.rules = Rules(book)
+            self.gate.rules = Rules(book, self.gate.places.atlas.locate)
             self.gate.ways = ways(book, self._settings)
 
     def _next_rules(self, encoded: bytes) -> None:
@@ -205,13 +206,18 @@ class GateProcess:
         book = msgspec.msgpack.decode(encoded, type=Rulebook) if encoded else None
         running = self.gate.shadow.rules.book if self.gate.shadow else None
         if book != running:
-            self.gate.shadow = Shadow(Rules(book)) if book else None
+            self.gate.shadow = Shadow(Rules(book, self.gate.places.atlas.locate)) if book else None
 
     def _more_samples(self) -> dict[str, float]:
         return (self.authorizer.samples() if self.authorizer else {}) | shadow_samples(self.gate.shadow)
 
     def _placed(self, atlas: Atlas) -> None:
-        self.gate.places = self.gate.places._replace(atlas=atlas)
+        gate = self.gate
+        gate.places = gate.places._replace(atlas=atlas)
+        if names_addresses(gate.rules.book):
+            gate.rules = Rules(gate.rules.book, atlas.locate)
+        if gate.shadow and names_addresses(gate.shadow.rules.book):
+            gate.shadow.rules = Rules(gate.shadow.rules.book, atlas.locate)
 
     def _new_directory(self, path: str, seq: int) -> None:
         former, self._directory = self._directory, Directory(Path(path), seq)

@@ -36,7 +36,7 @@ from gapura.store.retention import shorten_addresses
 from gapura.store.sqlite import Store
 from gapura.supervisor import Life
 from gapura.terms.caller import Account, Key
-from gapura.terms.link import Delta, Hello, Report, Welcome
+from gapura.terms.link import Delta, Hello, NewAtlas, Report, Welcome
 from gapura.terms.place import Located
 
 log = structlog.get_logger()
@@ -66,14 +66,12 @@ class Keeper:
         self.store = Store.open(settings.database_path, secret=home.secret, clock=clock)
         self.ingest = Ingest(self.store, settings.home / "journal", clock)
         self.hub = Hub(Lending(self.store, clock), self._welcome, clock)
+        self.placing = Placing(self.store, settings.home, atlas, lambda: self.settings.documents, self._new_atlas)
         try:
             self.ruling = Ruling(settings, simulators, self.store, self.hub, self._locate)
         except BaseException:  # whatever it is, the store's thread must not keep this process from ending
             self.store.close()
             raise
-        self.placing = Placing(
-            self.store, settings.home, atlas, lambda: self.settings.documents, self.hub.publish_atlas
-        )
         self.residing = Residing(self.store, home.secret, lambda: self.rules, self.publish, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
@@ -198,6 +196,10 @@ class Keeper:
             problems=(*self.ruling.problems(), *self._astray()),
             authorizer=self._authorizer,
         )
+
+    def _new_atlas(self, news: NewAtlas) -> None:
+        self.hub.publish_atlas(news)
+        self.ruling.relocate()
 
     def _locate(self, address: str) -> Located:
         return self.placing.atlas.locate(address)

@@ -32,6 +32,7 @@ def rulebook(settings: Settings, simulators: dict[str, str]) -> Rulebook:
         settings.documents,
         configured=set(simulators) or set(settings.provider_keys),
         base_urls=simulators or settings.base_urls,
+        egress=tuple(filter(None, (settings.egress_territory, *settings.egress_addresses))),
     )
     return read(
         settings.documents,

@@ -11,6 +11,7 @@ from gapura.keeper.hub import Hub
 from gapura.rulebook import lints, papers, trials
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.egress import names_addresses
 from gapura.rulebook.lints import Limits
 from gapura.rulebook.problems import problems
 from gapura.settings import Settings
@@ -29,7 +30,8 @@ State = Literal["active", "shadow"]
 
 
 class Ruling:
-    """`rules` decide, `shadow` is the version that runs beside them.  `locate` looks up the addresses of tests.
+    """`rules` decide, `shadow` is the version that runs beside them.  `locate` looks up the addresses of tests
+    and of this gateway itself.
 
     Raises BadDocument, and StoreFailed where the version in force is damaged or cannot be read: nothing is served by
     rules that nobody chose.
@@ -47,7 +49,7 @@ class Ruling:
         self._locate = locate
         self._astray = ""
         book, paper = in_force(settings, simulators, self._active)
-        self.rules, self._limits = Rules(book), paper.limits
+        self.rules, self._limits = Rules(book, locate), paper.limits
         self.shadow = self._beside()
 
     @property
@@ -62,7 +64,7 @@ class Ruling:
     def problems(self) -> Iterator[str]:
         """What a person should look at, in what is in force now."""
         book, at = self.rules.book, self._store.clock()
-        yield from problems(book, at)
+        yield from problems(book, at, self._locate)
         yield from (str(lint) for lint in lints.ageing(book.policies, self._limits, at) if not lint.accepted)
         if self._astray:
             yield self._astray
@@ -71,7 +73,7 @@ class Ruling:
         """Another gapura.toml.  Raises BadDocument, also where a test of its own fails, and StoreFailed: then nothing
         has changed."""
         book, paper = in_force(settings, self._simulators, self._active)
-        rules = Rules(book)
+        rules = Rules(book, self._locate)
         if papers.decides(settings.documents):
             for outcome in trials.run(rules, paper.trials, self._locate, self._store.clock()):
                 if not outcome.passed:
@@ -85,6 +87,12 @@ class Ruling:
             self._put(rules, limits)
         else:
             self.reload(self._settings)
+
+    def relocate(self) -> None:
+        """Place data are others now; gates do the same by themselves."""
+        if names_addresses(self.rules.book):
+            self.rules = Rules(self.rules.book, self._locate)
+            self.shadow = self._beside()
 
     def renew_shadow(self) -> None:
         """The store has another version in shadow, or none."""
@@ -132,7 +140,8 @@ class Ruling:
         try:
             if (stored := self._store.read(lambda db: rulebooks.in_state(db, "shadow"))) is None:
                 return None
-            return Rules(with_policies(self._settings, self._simulators, papers.read(*stored.content)))
+            book = with_policies(self._settings, self._simulators, papers.read(*stored.content))
+            return Rules(book, self._locate)
         except (BadDocument, StoreFailed) as error:
             self._astray = f"the policy version in shadow does not run: {error}"
             return None

@@ -60,7 +60,7 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         ]
 
         def announce() -> None:
-            say(banner(settings, home, book, gates, keeper, asked))
+            say([*banner(settings, home, book, gates, keeper, asked), *notes(home, book, atlas)])
 
         return Supervisor(children, drain_s=settings.drain_s, on_ready=announce).run()
 
@@ -150,7 +150,7 @@ def _sandbox(listener: socket.socket) -> Callable[[Life], None]:
 def banner(
     settings: Settings, home: Home, book: Rulebook, gates: socket.socket, keeper: socket.socket, asked: str = ""
 ) -> list[str]:
-    """What is in force: addresses (`asked` is the authorizer's), providers, policies; what a person should look at."""
+    """What is in force: addresses (`asked` is the authorizer's), providers, policies."""
     lines = [
         f"gapura {__version__}{'   SANDBOX: the vendors are simulated, nothing leaves this machine' * home.sandbox}",
         f"serves      {url(gates)}/v1",
@@ -166,9 +166,13 @@ def banner(
         lines.append(f"provider    {endpoint.provider:<7} {endpoint.base_url} ({where})")
     lines += [f"policy      {told(policy)}" for policy in book.policies] or ["policy      none: no provider is guarded"]
     lines.append(f"rules       version {book.version}, {len(book.routes)} models")
-    lines += [f"note        {problem}" for problem in problems(book, system_clock())]
-    lines += [f"note        {name} was set up before and has no key now" for name in home.lost]
     return lines
+
+
+def notes(home: Home, book: Rulebook, atlas: Atlas) -> list[str]:
+    """What a person should look at."""
+    found = [f"note        {problem}" for problem in problems(book, system_clock(), atlas.locate)]
+    return [*found, *(f"note        {name} was set up before and has no key now" for name in home.lost)]
 
 
 def told(policy: Policy) -> str:

@@ -18,6 +18,7 @@ from gapura import runtime
 from gapura.app import rules
 from gapura.atlas import packs, sources
 from gapura.cli import ending, offline
+from gapura.cli.egress import egress
 from gapura.cli.output import Output, table
 from gapura.clock import SECOND, system_clock
 from gapura.errors import GapuraError
@@ -48,14 +49,17 @@ class Finding(NamedTuple):
     found: str
 
 
-@click.command(short_help="Look for what would keep this gateway from working.")
+@click.group(invoke_without_command=True, short_help="Look for what would keep this gateway from working.")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of the state, instead of GAPURA_HOME.")
 @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
-def doctor(home: Path | None, as_json: bool) -> int:  # noqa: FBT001 - an option
+@click.pass_context
+def doctor(context: click.Context, home: Path | None, as_json: bool) -> int:  # noqa: FBT001 - an option
     """Look at versions, settings, home, store, ports, place data, providers and policies.
 
     Exit code 3 where something is wrong.
     """
+    if context.invoked_subcommand:
+        return ending.OK
     found = list(examine(home, os.environ))
     rows: list[dict[str, Any]] = [finding._asdict() for finding in found]
     Output("doctor", as_json=as_json).say(rows, lambda: table(rows, Finding._fields))
@@ -181,7 +185,9 @@ def _rules(settings: Settings) -> Iterator[Finding]:
     book, _ = rules.in_force(settings, simulated, lambda: active)
     policies = ", ".join(f"{policy.name} ({policy.pack.as_of})" for policy in book.policies)
     yield Finding("policies", "ok", policies or "none")
-    yield Finding("egress", "ok" if book.egress_territory else "note", book.egress_territory or "not stated")
+    stated = ", ".join(dict.fromkeys(one for endpoint in book.endpoints for one in endpoint.egress))
+    told = f"{stated}; `gapura doctor egress` judges it" if stated else "not stated"
+    yield Finding("egress", "ok" if stated else "note", told)
     for problem in problems(book, system_clock()):
         yield Finding("rules", "note", problem)
     if settings.authorizes:
@@ -196,6 +202,8 @@ def _authorizer(settings: Settings, guarded: frozenset[str]) -> Finding:
         return Finding("authorizer", "note" if known else "wrong", told)
     return Finding("authorizer", "ok", f"{product or 'asked by product'}, for {', '.join(settings.authorizer_peers)}")
 
+
+doctor.add_command(egress)
 
 CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "home": _home,

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from http import HTTPStatus
@@ -15,8 +15,6 @@ from starlette.types import ASGIApp, Message
 import gapura
 from gapura.app import rules
 from gapura.atlas import builds, sources
-from gapura.atlas.builds import InForce
-from gapura.atlas.corrections import Correction
 from gapura.cli.client import Send
 from gapura.console import backup
 from gapura.console.api import admin
@@ -31,6 +29,7 @@ from gapura.store import rulebooks, secrets
 from gapura.store.base import Conflict, Connection
 from gapura.store.rulebooks import Document
 from gapura.store.sqlite import Store
+from gapura.terms.place import Located
 from gapura.terms.rulebook import Rulebook
 
 # An account list stays in memory; the export of a record goes to disk.
@@ -62,24 +61,25 @@ def context(settings: Settings, store: Store) -> Context:
     @cache
     def compiled() -> Rules:
         book, _ = rules.in_force(settings, store.read(simulators), lambda: store.read(active))
-        return Rules(book)
+        return Rules(book, locate)
 
     @cache
     def shadow() -> Rules | None:
         if (stored := store.read(lambda db: rulebooks.in_state(db, "shadow"))) is None:
             return None
-        return Rules(rules.with_policies(settings, store.read(simulators), papers.read(*stored.content)))
+        return Rules(rules.with_policies(settings, store.read(simulators), papers.read(*stored.content)), locate)
 
     @cache
     def atlas() -> sources.Atlas:
         return sources.load(settings.home, settings.documents)
 
-    def trial(now: InForce | None, corrected: Sequence[Correction] | None) -> sources.Atlas:
-        return sources.load(settings.home, settings.documents, now=now, corrected=corrected)
+    def locate(address: str) -> Located:
+        return atlas().locate(address)
 
     async def renew() -> sources.Atlas:
         write_corrections(store, settings.home)
-        atlas.cache_clear()
+        for made in (atlas, compiled, shadow):
+            made.cache_clear()
         return atlas()
 
     def status() -> Status:
@@ -91,7 +91,7 @@ def context(settings: Settings, store: Store) -> Context:
             policy_version=book.version,
             sandbox=book.sandbox,
             atlas_as_of=atlas().as_of,
-            problems=tuple(problems(book, store.clock())),
+            problems=tuple(problems(book, store.clock(), locate)),
         )
 
     def reload() -> NoReturn:
@@ -102,7 +102,9 @@ def context(settings: Settings, store: Store) -> Context:
         settings=settings,
         atlas=atlas,
         documents=lambda: settings.documents,
-        trial_atlas=trial,
+        trial_atlas=lambda now, corrected: sources.load(
+            settings.home, settings.documents, now=now, corrected=corrected
+        ),
         renew_atlas=renew,
         rules=compiled,
         shadow=shadow,

@@ -36,6 +36,8 @@ class Metrics:
             found[sample("gapura_attempts_total", {"provider": provider, "outcome": outcome})] = count
         for (provider, kind), count in self._tally.tokens.items():
             found[sample("gapura_tokens_total", {"provider": provider, "kind": kind})] = count
+        for provider, count in self._tally.astray.items():
+            found[sample("gapura_egress_refusals_total", {"provider": provider})] = count
         return found | {name: read() for name, read in self._gauges.items()} | self._more()
 
 

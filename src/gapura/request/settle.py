@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gapura import crash
 from gapura.clock import Clock
-from gapura.errors import GapuraError, Unready, UpstreamFailed
+from gapura.errors import GapuraError, RegionBlocked, Unready, UpstreamFailed
 from gapura.providers.base import Loss
 from gapura.terms.caller import Caller
 from gapura.terms.place import Origin
@@ -51,14 +51,18 @@ class Begun(Protocol):
 
 class Tally:
     """What each provider was asked and gave, counted for /metrics: attempts by (provider, outcome), where one that
-    another target followed is `failed`; tokens by (provider, kind)."""
+    another target followed is `failed`; tokens by (provider, kind); `astray`: refusals of the place that we call from,
+    since the caller's was judged before anything was sent."""
 
     def __init__(self) -> None:
         self.attempts: Counter[tuple[str, str]] = Counter()
         self.tokens: Counter[tuple[str, str]] = Counter()
+        self.astray: Counter[str] = Counter()
 
-    def ended(self, provider: str, outcome: str, usage: Usage) -> None:
+    def ended(self, provider: str, outcome: str, usage: Usage, failure: UpstreamFailed | None = None) -> None:
         self.attempts[provider, outcome] += 1
+        if outcome == "failed" and failure is not None and failure.code == RegionBlocked.code:
+            self.astray[provider] += 1
         if usage.total:
             self.tokens[provider, "input"] += usage.input
             self.tokens[provider, "output"] += usage.output
@@ -157,7 +161,7 @@ class Settling:
             )
         )
         if failure is not None:
-            self._tally.ended(self._provider, "failed", NOTHING)
+            self._tally.ended(self._provider, "failed", NOTHING, failure)
         self._provider = target.provider
         self._running[self._id] = self
         crash.point("after-open")
@@ -201,7 +205,7 @@ class Settling:
         if self._running.pop(self._id, None) is not None:
             crash.point("before-end")
             self._journal.append(Ended(self._id, self._clock(), outcome, status, usage, error))
-            self._tally.ended(self._provider, outcome, usage)
+            self._tally.ended(self._provider, outcome, usage, self.failure)
             crash.point("after-end")
         self._give_back(usage.total)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from gapura.providers import catalogue
 from gapura.rulebook.distinct import Distinct, Standing
+from gapura.rulebook.egress import Locate, called_from, nowhere
 from gapura.rulebook.facts import Facts
 from gapura.rulebook.opinions import Guard, Opinion, guarding, opinions, product_name, product_of, verdict
 from gapura.rulebook.shelf import Shelf
@@ -43,11 +44,14 @@ class Rules:
     """A rulebook in force.  Immutable but for what it remembers; a request uses one from its start to its end.
 
     `decisions` is where the stage `decide` keeps its own, so that they go when these rules go; nothing may be kept
-    where `fleeting`: an expression looks at the time.  `products` are those that `judge_product` knows.
+    where `fleeting`: an expression looks at the time.  `products` are those that `judge_product` knows.  `locate`
+    places the addresses that the gateway calls from: where place data change, rules that name any are made anew.
     """
 
-    def __init__(self, book: Rulebook) -> None:
+    def __init__(self, book: Rulebook, locate: Locate = nowhere) -> None:
         self.book = book
+        self._elsewhere = (book.egress_territory,) if book.egress_territory else ()
+        self._called_from = {one.provider: called_from(one, locate) for one in book.endpoints if one.egress}
         self.endpoints: dict[str, Endpoint] = {endpoint.provider: endpoint for endpoint in book.endpoints}
         shelves = {policy.name: Guard(policy, Shelf(policy)) for policy in book.policies}
         guarded = {(name, product_of(policy)) for policy in book.policies for name in policy.pack.guards}
@@ -76,6 +80,10 @@ class Rules:
     def is_guarded(self, provider: str) -> bool:
         """Whether any policy has a say about this provider."""
         return bool(self._guards.get((provider, "api")))
+
+    def called_from(self, provider: str) -> tuple[str, ...]:
+        """The territories from which this gateway calls it, as far as they are known."""
+        return self._called_from.get(provider, self._elsewhere)
 
     def route(self, model: str) -> Route | None:
         """The route of a model name.  `provider/model` is one of its own for each provider with an endpoint."""
@@ -161,9 +169,9 @@ class Rules:
     ) -> tuple[tuple[Guard, ...], Facts]:
         """Who is asked, and about what."""
         if provider:
-            guards, egress = self._guards.get((provider, product), ()), self.book.egress_territory
+            guards, egress = self._guards.get((provider, product), ()), self.called_from(provider)
         else:
-            guards, egress = self._products.get(product, ()), ""
+            guards, egress = self._products.get(product, ()), ()
             provider, _, product = product.rpartition("/")
         facts = Facts(
             provider=provider,

@@ -3,22 +3,38 @@
 The environment's `*_BASE_URL` wins over `[providers.<name>]` of gapura.toml, and that over the catalogue.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from gapura.atlas import territories
 from gapura.providers import catalogue
-from gapura.rulebook.documents import BadDocument, below, nearest, table
+from gapura.rulebook.documents import BadDocument, below, nearest, table, tables
+from gapura.rulebook.egress import stated
 from gapura.settings import BadSetting, base_url
 from gapura.terms.rulebook import Endpoint
 
 
+class Stated(msgspec.Struct, frozen=True):
+    """`[providers.<name>]`.  `egress`: addresses and territories from where this gateway calls it."""
+
+    base_url: str = ""
+    processing_territory: str = ""
+    egress: tuple[str, ...] = ()
+
+
 def endpoints(
-    documents: Mapping[str, Any], *, configured: Collection[str], base_urls: Mapping[str, str]
+    documents: Mapping[str, Any],
+    *,
+    configured: Collection[str],
+    base_urls: Mapping[str, str],
+    egress: Sequence[str] = (),
 ) -> tuple[Endpoint, ...]:
-    """One for each configured provider, in the catalogue's order.  Raises BadDocument."""
+    """One for each configured provider, in the catalogue's order.  `egress`: addresses and territories that all are
+    called from which say nothing else.  Raises BadDocument."""
     vendors = catalogue.catalogue().vendors
     raw = documents.get("providers", {})
     if not isinstance(raw, Mapping):
@@ -26,26 +42,38 @@ def endpoints(
     for name in raw:
         if name not in vendors:
             raise BadDocument(below("providers", name), f"there is no provider {name!r}{nearest(name, vendors)}")
-    found = {name: _endpoint(name, raw.get(name, {}), base_urls.get(name, "")) for name in vendors}
+    found = {name: _endpoint(name, raw.get(name, {}), base_urls.get(name, ""), egress) for name in vendors}
     return tuple(endpoint for name, endpoint in found.items() if name in configured)
 
 
-def _endpoint(name: str, raw: object, given_url: str) -> Endpoint:
+def _endpoint(name: str, raw: object, given_url: str, egress: Sequence[str]) -> Endpoint:
     path = below("providers", name)
-    fields = table(raw, path, Endpoint)
+    fields = table(raw, path, Stated)
+    from_where = [_stated(one, where) for where, one in tables(fields.pop("egress", ()), f"{path}.egress")]
     for field, value in fields.items():
-        if field == "provider" or not isinstance(value, str):
-            raise BadDocument(f"{path}.{field}", "expected base_url and processing_territory, each a string")
+        if not isinstance(value, str):
+            raise BadDocument(f"{path}.{field}", "expected a string")
     try:
         url = given_url or base_url(str(fields.get("base_url", "")).rstrip("/") or catalogue.base_url(name), "base_url")
     except BadSetting as error:
         raise BadDocument(path, str(error)) from None
-    stated = fields.get("processing_territory", "")
+    processing = fields.get("processing_territory", "")
     try:
-        place = territories.resolve(stated) if stated else _processing(name, url)
+        place = territories.resolve(processing) if processing else _processing(name, url)
     except ValueError as error:
         raise BadDocument(f"{path}.processing_territory", str(error)) from None
-    return Endpoint(provider=name, base_url=url, processing_territory=place)
+    return Endpoint(
+        provider=name, base_url=url, processing_territory=place, egress=tuple(dict.fromkeys(from_where or egress))
+    )
+
+
+def _stated(raw: object, path: str) -> str:
+    if not isinstance(raw, str):
+        raise BadDocument(path, "expected an address or a territory, as 203.0.113.7 or SG")
+    try:
+        return stated(raw)
+    except ValueError as error:
+        raise BadDocument(path, str(error)) from None
 
 
 def _processing(name: str, url: str) -> str:

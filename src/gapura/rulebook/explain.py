@@ -44,7 +44,8 @@ def explain(rules: Rules, provider: str, model: str, origin: Origin, account: Ac
 
     opinions = rules.opinions(provider, model, origin, account, at)
     policies = [policy for policy in rules.book.policies if provider in policy.pack.guards]
-    return _told(rules, (verdict, opinions, policies), origin, account, at)
+    told = _told(rules, (verdict, opinions, policies), origin, account, at)
+    return msgspec.structs.replace(told, egress=", ".join(rules.called_from(provider)))
 
 
 def ahead(rules: Rules, provider: str, model: str, origin: Origin, account: Account, at: int) -> Iterator[Ahead]:
@@ -62,8 +63,7 @@ def explain_product(
 
     opinions = rules.product_opinions(product, origin, account, at, model)
     policies = [policy for policy in rules.book.policies if product_name(policy) == product]
-    told = _told(rules, (verdict, opinions, policies), origin, account, at)
-    return msgspec.structs.replace(told, egress="")
+    return _told(rules, (verdict, opinions, policies), origin, account, at)
 
 
 Asked = tuple[Callable[[int], Verdict], list[Opinion], list[Policy]]
@@ -77,7 +77,7 @@ def _told(rules: Rules, asked: Asked, origin: Origin, account: Account, at: int)
         at=at,
         account=account.external_id,
         origin=origin,
-        egress=rules.book.egress_territory,
+        egress="",
         verdict=verdict(at),
         opinions=tuple(opinions),
         ahead=next(_changes(rules, verdict, account, at), None),

@@ -11,8 +11,8 @@ from gapura.terms.place import Certainty, Network
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """`provider` and `product` as in `openai/chatgpt`; `territory` is "" where `certainty` is unknown or absent,
-    `subdivision` (ISO 3166-2) and `network` where nothing says.  `egress` is the gateway's own territory ("": not
-    known, or not asked).  `at`: UTC microseconds."""
+    `subdivision` (ISO 3166-2) and `network` where nothing says.  `egress` are the gateway's own territories
+    (none: not known, or not asked).  `at`: UTC microseconds."""
 
     provider: str
     model: str
@@ -23,7 +23,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     product: str = "api"
     subdivision: str = ""
     network: Network = ""
-    egress: str = ""
+    egress: tuple[str, ...] = ()
 
 
 @lru_cache(4096)

@@ -1,20 +1,22 @@
 """What a person should look at in a rulebook that is sound: said at the start, by `policy check` and by `doctor`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gapura.atlas.territories import sovereigns
+from gapura.atlas.territories import CODES, sovereigns
 from gapura.rulebook.conditions import over
+from gapura.rulebook.egress import Locate, nowhere, place
 from gapura.rulebook.opinions import guarding, product_of
 from gapura.rulebook.weigh import covers
-from gapura.terms.rulebook import Policy, Rulebook
+from gapura.terms.rulebook import Endpoint, Policy, Rulebook
 
 MENTIONED = 3
 """Accounts by name; of more of them the number says enough."""
 
 
-def problems(book: Rulebook, at: int) -> list[str]:
-    """Sentences, none where all is well.  `at`: UTC microseconds."""
-    return [*_routes(book), *_endpoints(book), *_policies(book, at)]
+def problems(book: Rulebook, at: int, locate: Locate | None = None) -> list[str]:
+    """Sentences, none where all is well.  `at`: UTC microseconds.  Without `locate` addresses that this gateway calls
+    from are not looked at."""
+    return [*_routes(book), *_endpoints(book), *_policies(book, at, locate)]
 
 
 def _routes(book: Rulebook) -> Iterator[str]:
@@ -37,7 +39,7 @@ def _endpoints(book: Rulebook) -> Iterator[str]:
             )
 
 
-def _policies(book: Rulebook, at: int) -> Iterator[str]:
+def _policies(book: Rulebook, at: int, locate: Locate | None) -> Iterator[str]:
     guarded = {endpoint.provider: guarding(book, endpoint.provider) for endpoint in book.endpoints}
     names = [provider for provider, policies in guarded.items() if policies]
     for policy in book.policies:
@@ -50,14 +52,33 @@ def _policies(book: Rulebook, at: int) -> Iterator[str]:
             f"callers with a private or no address are refused by {', '.join(names)}: "
             "GAPURA_SITE_TERRITORY does not say where they are"
         )
-    if names and not book.egress_territory:
-        yield "GAPURA_EGRESS_TERRITORY does not say where this gateway calls from, so that is not judged"
-    for provider, policies in guarded.items():
+    for endpoint in book.endpoints:
+        yield from _egress(book, endpoint, guarded[endpoint.provider], at, locate)
+    if names and not any(endpoint.egress for endpoint in book.endpoints) and not book.egress_territory:
+        yield (
+            "neither GAPURA_EGRESS_ADDRESSES nor GAPURA_EGRESS_TERRITORY says where this gateway calls from, so that "
+            "is not judged"
+        )
+
+
+def _egress(
+    book: Rulebook, endpoint: Endpoint, policies: Sequence[Policy], at: int, locate: Locate | None
+) -> Iterator[str]:
+    stated = endpoint.egress or tuple(filter(None, (book.egress_territory,)))
+    for egress in stated if policies else ():
+        if locate is None and egress not in CODES:
+            continue
+        territory, _ = place(egress, locate or nowhere)
+        if not territory:
+            yield (
+                f"{egress}, from where {endpoint.provider} is called, has no certain place, so it is not judged; "
+                "`gapura atlas correct` places it"
+            )
         for policy in policies:
-            if book.egress_territory and not covers(policy, book.egress_territory, at):
+            if territory and not covers(policy, territory, at):
                 yield (
-                    f"nothing is ever sent to {provider}: {policy.pack.name} does not cover {book.egress_territory}, "
-                    "from where this gateway calls (GAPURA_EGRESS_TERRITORY)"
+                    f"nothing is ever sent to {endpoint.provider}: {policy.pack.name} does not cover {territory}, from "
+                    f"where this gateway calls{'' if egress == territory else f' ({egress})'}"
                 )
 
 

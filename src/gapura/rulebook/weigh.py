@@ -94,9 +94,12 @@ def covers(policy: Policy, territory: str, at: int) -> bool:
 
 
 def _egress(policy: Policy, facts: Facts) -> Ruling | None:
-    if not facts.egress or covers(policy, facts.egress, facts.at):
-        return None
-    return Ruling("block", "egress", f"this gateway calls from {facts.egress}, which {_list(policy)} does not cover")
+    for territory in facts.egress:
+        if not covers(policy, territory, facts.at):
+            return Ruling(
+                "block", "egress", f"this gateway calls from {territory}, which {_list(policy)} does not cover"
+            )
+    return None
 
 
 def _exception(policy: Policy, facts: Facts, shelf: Shelf | None, passed: list[Passed]) -> Ruling | None:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
+from gapura.errors import RegionBlocked
 from gapura.store.base import Connection
 
 
@@ -26,3 +29,21 @@ def seen(db: Connection, since: int) -> Iterator[Seen]:
     )
     for account, address, model, requests in rows:
         yield Seen(str(account), str(address).partition("/")[0], str(model), int(requests))
+
+
+class Astray(msgspec.Struct, frozen=True):
+    """A provider refused the place that this gateway calls from: how often, and when last (UTC microseconds)."""
+
+    provider: str
+    refusals: int
+    last_at: int
+
+
+def astray(db: Connection, since: int) -> list[Astray]:
+    """Since then (UTC microseconds)."""
+    rows = db.execute(
+        "SELECT provider, count(*), max(coalesce(ended_at, opened_at)) FROM attempt"
+        " WHERE request >= ? AND failure LIKE '%' || ? GROUP BY provider",
+        (f"req_{max(since, 0) // 1000:012x}", RegionBlocked.code),
+    )
+    return [Astray(str(provider), int(count), int(last)) for provider, count, last in rows]

@@ -168,11 +168,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a provider is reached.  Its key is not here: a rulebook may be shown to anybody with a role."""
+    """Where a provider is reached.  Its key is not here: a rulebook may be shown to anybody with a role.
+
+    `egress`: from where this gateway calls it, as the operator states that: addresses and territories."""
 
     provider: str
     base_url: str
     processing_territory: str
+    egress: tuple[str, ...] = ()
 
 
 class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
