@@ -75,6 +75,7 @@ class Admin:
     ready: bool = True
     rules: Rules = field(default_factory=lambda: Rules(book(DOCUMENTS)))
     shadow: Rules | None = None
+    series: dict[str, float] = field(default_factory=lambda: {'gapura_requests_total{status="200"}': 3.0})
 
     def token(self, role: Role, organisation: str = "") -> str:
         token, wanted = principals.draw(), Wanted(role=role, name=role, organisation=organisation)
@@ -130,7 +131,7 @@ class Admin:
             publish=lambda keys, accounts: self.published.append((dict(keys), dict(accounts))),
             check=book,
             reload=reload,
-            metrics=lambda: {'gapura_requests_total{status="200"}': 3.0},
+            metrics=lambda: self.series,
             status=lambda: Status(
                 version="0", serving=True, ready=self.ready, policy_version=self.rules.book.version, sandbox=False,
                 atlas_as_of=atlas.as_of,

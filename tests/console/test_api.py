@@ -12,7 +12,9 @@ from gapura.console.openapi import table
 from gapura.store.principals import ROLES
 
 # Paths that are not there, so that whoever is let in changes nothing.
-GHOST = {"account": "acc_ghost", "key": "key_ghost", "principal": "prn_ghost", "decision": "dec_ghost"}
+GHOST = {
+    "account": "acc_ghost", "key": "key_ghost", "principal": "prn_ghost", "decision": "dec_ghost", "version": "ghost",
+}  # fmt: skip
 
 
 def test_every_role_may_what_its_table_says_and_nothing_else(home: Any) -> None:

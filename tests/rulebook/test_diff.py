@@ -75,7 +75,7 @@ def test_a_phase_that_is_put_off() -> None:
     )
     found = difference(rules(early), rules(late), NOW)
     assert [len(moment.changes) for moment in found.moments] == [0, 2, 0]
-    partly, gained = found.moments[1].changes
+    gained, partly = found.moments[1].changes
     assert (gained.before, gained.after) == ("block", "allow") and {"CN", "HK", "RU"} <= set(gained.places)
     assert (partly.before, partly.after) == ("review", "allow") and "UA" in partly.places
     assert "  + phase 2027-01-31T16:00:00Z: block (Asia/Shanghai)" in words(found)
@@ -94,7 +94,7 @@ def test_policies_that_come_and_go() -> None:
     assert {change.product for change in found.moments[0].changes} == {"openai/chatgpt"}
     gone = difference(rules({}), rules(), NOW)
     assert {change.after for change in gone.moments[0].changes} == {"allow"}
-    assert any("so gained by" in line and " territories: " in line for line in words(gone))
+    assert any("so gained by" in line and " places: " in line for line in words(gone))
 
 
 def test_what_concerns_no_place_is_told_as_it_is_written() -> None:

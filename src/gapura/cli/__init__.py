@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
-    "policy": ("gapura.cli.policy:policy", "Policies: show, check, reload, explain a decision."),
+    "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),
     "principal": ("gapura.cli.principal:principal", "Who may use the admin API: list, create, revoke."),
     "record": ("gapura.cli.record:record", "What was requested: export."),
     "restore": ("gapura.cli.backup:restore", "Put a backup in the place of the store."),

@@ -24,9 +24,11 @@ from gapura.console import (
     records,
     residence,
     routes,
+    shadows,
     status,
     updates,
     usage,
+    versions,
 )
 from gapura.console.context import Context
 from gapura.console.operations import Operation
@@ -42,6 +44,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *keys.OPERATIONS,
     *principals.OPERATIONS,
     *policies.OPERATIONS,
+    *versions.OPERATIONS,
+    *shadows.OPERATIONS,
     *routes.OPERATIONS,
     *atlas.OPERATIONS,
     *updates.OPERATIONS,

@@ -1,21 +1,27 @@
 """What shall be, shown; a document checked before it is put in force; a decision explained."""
 
-import tomllib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from gapura.console import places
+from gapura.console import atlas, places, proposals
+from gapura.console.atlas import Addresses, Place
 from gapura.console.operations import Call, Intent, Operation
 from gapura.console.places import Question
+from gapura.console.problems import Invalid
+from gapura.console.proposals import Findings, Written
 from gapura.errors import NotFound
-from gapura.rulebook.documents import BadDocument
-from gapura.rulebook.explain import Explanation, explain
+from gapura.rulebook.compile import Rules
+from gapura.rulebook.documents import BadDocument, nearest
+from gapura.rulebook.explain import Ahead, Explanation, explain, explain_product
 from gapura.rulebook.problems import problems
-from gapura.settings import DOCUMENTS, FILE_NAMES
 from gapura.store import records
+from gapura.terms.caller import Account
 from gapura.terms.place import Origin
-from gapura.terms.rulebook import Endpoint, Policy, Rulebook, Target
+from gapura.terms.rulebook import Endpoint, Policy, Target
+
+MOST_LATER = 50
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -31,29 +37,42 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """`sound`: it could be put in force.  Otherwise `field` and `message` say what cannot be meant.  `problems` are
-    what a person should look at; `changed`: whether it differs from what is in force."""
+    """`sound`: it can be meant.  Otherwise `field` and `message` say what cannot.  `changed`: whether it differs from
+    what is in force.  `findings`: its own tests and the lints; `problems`: what else a person should look at."""
 
     sound: bool
     version: str = ""
     changed: bool = False
     field: str = ""
     message: str = ""
+    findings: Findings = Findings(stands=True, tests=[], lints=[])
     problems: list[str] = []
 
 
 class Asked(Question, forbid_unknown_fields=True, kw_only=True):
-    """`model`: a route's name or `provider/model`; "": every provider that is set up."""
+    """`model`: a route's name or `provider/model`; "": every provider that is set up.  `product`, as `openai/chatgpt`,
+    is asked as front ends ask it, about a `model` by its bare name."""
 
     model: str = ""
+    product: str = ""
+
+
+class Told(Explanation, frozen=True):
+    """`later`: every change of the effect that is written down already, by date.  `next`: what the policy version in
+    shadow says of the same, None where none runs."""
+
+    later: tuple[Ahead, ...] = ()
+    next: Explanation | None = None
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """One explanation for each target."""
+    """One explanation for each target, or of the product.  `located`: what was found out about the address, with the
+    correction that decided, if one did; None where a territory was asked about."""
 
     origin: Origin
     at: int
-    explanations: list[Explanation]
+    explanations: list[Told]
+    located: Place | None
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -76,15 +95,17 @@ async def show(call: Call) -> Shown:
     )
 
 
-async def check(call: Call, body: bytes) -> Checked:
-    """Reads a gapura.toml as this deployment would, without putting it in force."""
+async def check(call: Call, query: Written, body: bytes) -> Checked:
+    """Reads a gapura.toml or a policy document as this deployment would, runs its tests, and puts nothing in force."""
     try:
-        book = _read(call, body)
+        proposal = await proposals.read_any(call, body, query.format)
+        findings = await proposals.look(call, proposal)
     except BadDocument as error:
         return Checked(sound=False, field=error.path, message=str(error))
+    book = proposal.rules.book
     changed = book.version != call.context.rules().book.version
     found = problems(book, call.context.store.clock())
-    return Checked(sound=True, version=book.version, changed=changed, problems=found)
+    return Checked(sound=True, version=book.version, changed=changed, findings=findings, problems=found)
 
 
 async def reload(call: Call) -> Shown:
@@ -95,17 +116,14 @@ async def reload(call: Call) -> Shown:
 
 
 async def explained(call: Call, query: Asked) -> Explained:
-    """What each provider would be for a caller from a place, and every rule that was passed over."""
+    """What a provider or a product is for a caller from a place: each rule passed over and why, what every source says
+    of the address, what comes next by date, and what the version in shadow says."""
     who = await places.caller(call, query)
     origin, at = places.origin(call, query, who), places.moment(call, query)
-    rules = call.context.rules()
-    targets: tuple[Target, ...] = tuple(Target(endpoint.provider, "") for endpoint in rules.book.endpoints)
-    if query.model:
-        if (route := rules.route(query.model)) is None:
-            raise places.no_such_model(query.model)
-        targets = route.targets
-    told = [explain(rules, target.provider, target.model, origin, who.account, at) for target in targets]
-    return Explained(origin, at, told)
+    found = await atlas.lookup(call, Addresses((origin.address,))) if origin.address else None
+    rules, shadow = call.context.rules(), call.context.shadow()
+    told = [_told(rules, shadow, ask, at) for ask in _questions(call, query, origin, who.account)]
+    return Explained(origin, at, told, found.items[0] if found else None)
 
 
 async def decision(call: Call, decision: str) -> Decided:
@@ -116,15 +134,38 @@ async def decision(call: Call, decision: str) -> Decided:
     return Decided(found)
 
 
-def _read(call: Call, body: bytes) -> Rulebook:
-    try:
-        contents = tomllib.loads(body.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadDocument("document", str(error)) from error
-    for name in contents:
-        if name not in (*DOCUMENTS, *FILE_NAMES):
-            raise BadDocument(name, "there is no such table or setting")
-    return call.context.check({name: contents[name] for name in DOCUMENTS if name in contents})
+Ask = Callable[[Rules, int], Explanation]
+
+
+def _questions(call: Call, query: Asked, origin: Origin, account: Account) -> list[Ask]:
+    """One for each target, or about the product.  Raises NotFound and Invalid."""
+    rules = call.context.rules()
+    if query.product:
+        if query.product not in rules.products:
+            near = nearest(query.product, rules.products)
+            raise Invalid(f"product: no policy is for {query.product}{near}", param="product")
+        return [lambda by, at: explain_product(by, query.product, origin, account, at, query.model)]
+    targets: tuple[Target, ...] = tuple(Target(endpoint.provider, "") for endpoint in rules.book.endpoints)
+    if query.model:
+        if (route := rules.route(query.model)) is None:
+            raise places.no_such_model(query.model)
+        targets = route.targets
+
+    def about(target: Target) -> Ask:
+        return lambda by, at: explain(by, target.provider, target.model, origin, account, at)
+
+    return [about(target) for target in targets]
+
+
+def _told(rules: Rules, shadow: Rules | None, ask: Ask, at: int) -> Told:
+    now = ask(rules, at)
+    later: list[Ahead] = []
+    one = now
+    while one.ahead is not None and len(later) < MOST_LATER:
+        later.append(one.ahead)
+        one = ask(rules, one.ahead.at)
+    fields = {name: getattr(now, name) for name in Explanation.__struct_fields__}
+    return Told(**fields, later=tuple(later), next=ask(shadow, at) if shadow else None)
 
 
 OPERATIONS = (

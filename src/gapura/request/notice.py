@@ -56,7 +56,9 @@ class Notices:
         key = (what, place, rules.standing(account), rules.stretch(at))
         known = self._known.get(key)
         if known is None:
-            block = next((change for change in ahead(rules, judge, at) if change.verdict.effect == "block"), None)
+            block = next(
+                (change for change in ahead(rules, judge, account, at) if change.verdict.effect == "block"), None
+            )
             known = self._known.keep(key, self._told(rules, what, block) if block else [])
         return known
 

@@ -1,11 +1,11 @@
 """What comes next: the instants, written down already, from which on an answer will be another one."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
 import msgspec
 
 from gapura.rulebook.compile import Rules
+from gapura.terms.caller import Account
 from gapura.terms.verdict import Verdict
 
 
@@ -17,11 +17,11 @@ class Ahead(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
-def ahead(rules: Rules, judge: Callable[[int], Verdict], at: int) -> Iterator[Ahead]:
-    """Every later change of the effect, by date.  `judge` gives the verdict of an instant (UTC microseconds); what an
-    expression makes of the time is not foreseen."""
+def ahead(rules: Rules, judge: Callable[[int], Verdict], account: Account, at: int) -> Iterator[Ahead]:
+    """Every later change of the effect, by date.  `judge` gives the verdict on this account at an instant (UTC
+    microseconds); what an expression makes of the time is not foreseen."""
     effect = judge(at).effect
-    for later in rules.turning_points[bisect_right(rules.turning_points, at) :]:
+    for later in rules.instants_after(account, at):
         verdict = judge(later)
         if verdict.effect != effect:
             effect = verdict.effect

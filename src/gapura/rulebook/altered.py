@@ -41,7 +41,7 @@ def altered(before: Rulebook, after: Rulebook) -> Iterator[Altered]:
             yield Altered(
                 name,
                 "added" if old is None else "removed" if new is None else "changed",
-                _part(_settings(old), _settings(new), str),
+                _part(_settings(old, stated=new is None), _settings(new, stated=old is None), str),
                 _part(_phases(old), _phases(new), _phase),
                 _part(_rules(old), _rules(new), _rule),
                 _part(_exceptions(old), _exceptions(new), _exemption),
@@ -73,11 +73,15 @@ def _part(old: Mapping[str, Any], new: Mapping[str, Any], say: Callable[[Any], s
     )
 
 
-def _settings(policy: Policy | None) -> dict[str, str]:
-    """All fields of both, so that a changed one is told with what it was."""
+def _settings(policy: Policy | None, *, stated: bool) -> dict[str, str]:
+    """`stated`: only what is not as it is unless one says so.  Of a changed policy all, to tell what it was."""
     if policy is None:
         return {}
-    found = {name: _value(getattr(policy, name)) for name in Policy.__struct_fields__ if name not in NO_SETTINGS}
+    found = {
+        field.name: _value(getattr(policy, field.name))
+        for field in msgspec.structs.fields(policy)
+        if field.name not in NO_SETTINGS and not (stated and getattr(policy, field.name) == field.default)
+    }
     return {"pack": f"{policy.pack.name} of {policy.pack.as_of}"} | {name: told for name, told in found.items() if told}
 
 

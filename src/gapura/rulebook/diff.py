@@ -94,7 +94,7 @@ def tell(change: Change) -> str:
 def _named(places: Sequence[str]) -> str:
     """A few with their names; many with their number."""
     if len(places) > MOST_NAMES:
-        return f"{len(places)} territories: {', '.join(places)}"
+        return f"{len(places)} places: {', '.join(places)}"
     return ", ".join(f"{NAMES[place]} ({place})" if place in NAMES else place for place in places)
 
 
@@ -109,8 +109,14 @@ def _changes(before: Rules, after: Rules, at: int) -> Iterator[Change]:
                 effects = _effects(before, after, product, origin, at, model) if model else general
                 if effects[0] != effects[1] and (not model or effects != general):
                     places[effects].append(origin.subdivision or origin.territory)
-            for (was, becomes), found in sorted(places.items(), key=lambda pair: (-RANK[pair[0][1]], RANK[pair[0][0]])):
-                yield Change(product, model, was, becomes, tuple(found))
+            for was, becomes in sorted(places, key=_weight):
+                yield Change(product, model, was, becomes, tuple(places[was, becomes]))
+
+
+def _weight(effects: tuple[Effect, Effect]) -> tuple[bool, bool, int, int]:
+    """What is lost comes first, then what is gained."""
+    was, becomes = effects
+    return becomes != "block", was != "block", -RANK[becomes], RANK[was]
 
 
 def _effects(before: Rules, after: Rules, product: str, origin: Origin, at: int, model: str) -> tuple[Effect, Effect]:

@@ -19,24 +19,33 @@ Action = Literal[
     "account.read", "account.write", "account.status",
     "key.read", "key.write",
     "principal.read", "principal.write",
-    "rulebook.read", "usage.read", "record.read", "audit.read",
+    "rulebook.read", "rulebook.write", "rulebook.activate",
+    "usage.read", "record.read", "audit.read",
     "atlas.write", "backup",
 ]  # fmt: skip
 
 READS: frozenset[Action] = frozenset({"account.read", "key.read", "rulebook.read", "usage.read", "record.read"})
 ROLES: dict[Role, frozenset[Action]] = {
     "owner": READS
-    | {"account.write", "account.status", "key.write", "principal.read", "principal.write", "audit.read"}
-    | {"atlas.write", "backup"},
-    "operator": READS | {"account.write", "account.status", "key.write", "atlas.write", "backup"},
-    "approver": READS | {"account.status", "audit.read"},
+    | {
+        "account.write", "account.status", "key.write", "principal.read", "principal.write", "rulebook.write",
+        "rulebook.activate", "audit.read", "atlas.write", "backup",
+    },
+    "operator": READS
+    | {
+        "account.write", "account.status", "key.write", "rulebook.write", "rulebook.activate", "atlas.write", "backup",
+    },
+    "approver": READS | {"account.status", "rulebook.activate", "audit.read"},
     "auditor": READS | {"principal.read", "audit.read"},
     "account": frozenset({"account.read", "key.read", "key.write", "usage.read"}),
-}
+}  # fmt: skip
 # What concerns the deployment as a whole: refused to whoever belongs to an organisation, whatever the role.
 WHOLE: frozenset[Action] = frozenset(
-    {"principal.read", "principal.write", "rulebook.read", "audit.read", "atlas.write", "backup"}
-)
+    {
+        "principal.read", "principal.write", "rulebook.read", "rulebook.write", "rulebook.activate", "audit.read",
+        "atlas.write", "backup",
+    }
+)  # fmt: skip
 
 
 class Principal(msgspec.Struct, frozen=True):
