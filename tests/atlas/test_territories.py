@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapura.atlas.territories import CODES, NAMES, SUBDIVISIONS, resolve
+from gapura.atlas.territories import (
+    CODES,
+    NAMES,
+    SUBDIVISIONS,
+    Listed,
+    listed,
+    resolve,
+    resolve_part,
+    sovereign_of,
+    sovereigns,
+)
 
 ZONES = Path("/usr/share/zoneinfo/iso3166.tab")
 
@@ -97,6 +107,76 @@ def test_any_text_is_a_territory_or_a_value_error(text: str) -> None:
 def test_subdivisions_belong_to_territories() -> None:
     assert set(SUBDIVISIONS) == {"UA-09", "UA-14", "UA-23", "UA-40", "UA-43"}
     assert {part[:2] for part in SUBDIVISIONS} <= CODES
+
+
+SPELLINGS = sorted((Path(__file__).parent / "spellings").glob("*.txt"))
+
+
+def names(file: Path) -> list[str]:
+    return [line for line in file.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("file", SPELLINGS, ids=lambda file: file.stem)
+def test_every_name_of_a_vendors_page_resolves(file: Path) -> None:
+    assert len({listed(name).territory for name in names(file)}) == len(names(file)) > 150
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("Crimea", "UA-43"),
+        ("sevastopol", "UA-40"),
+        ("UA-30", "UA-30"),
+        ("us-ca", "US-CA"),
+        ("Norway", "NO"),
+        ("hk", "HK"),
+    ],
+)
+def test_parts_by_code_or_name(name: str, code: str) -> None:
+    assert resolve_part(name) == code
+
+
+@pytest.mark.parametrize("name", ["XX-1", "UA-1234", "UA 43 x", "Kyiv region", "EU-1"])
+def test_a_part_is_never_guessed(name: str) -> None:
+    with pytest.raises(ValueError, match="no territory is called"):
+        resolve_part(name)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("Singapore", Listed("SG")),
+        ("Congo (DRC)", Listed("CD")),
+        ("Cocos (Keeling) Islands", Listed("CC")),
+        ("Ukraine (with certain exceptions)", Listed("UA", "with certain exceptions")),
+        ("Ukraine (with exceptions)", Listed("UA", "with exceptions")),
+        (
+            "Ukraine (except Crimea, Donetsk, and Luhansk regions)",
+            Listed(
+                "UA",
+                "except Crimea, Donetsk, and Luhansk regions",
+                frozenset({"UA-43", "UA-40", "UA-14", "UA-09"}),
+            ),
+        ),
+        ("Ukraine (excluding Zaporizhzhia)", Listed("UA", "excluding Zaporizhzhia", frozenset({"UA-23"}))),
+    ],
+)
+def test_an_entry_says_its_exceptions(entry: str, expected: Listed) -> None:
+    assert listed(entry) == expected
+
+
+def test_who_follows_whom() -> None:
+    followed = sovereign_of()
+    assert {code: followed[code] for code in ("PR", "GU", "VI", "AS", "MP", "GG", "JE", "IM", "GI", "CW", "SX")} == {
+        **dict.fromkeys(("PR", "GU", "VI", "AS", "MP"), "US"),
+        **dict.fromkeys(("GG", "JE", "IM", "GI"), "GB"),
+        **dict.fromkeys(("CW", "SX"), "NL"),
+    }
+    assert followed.keys() | set(followed.values()) <= CODES
+    assert not followed.keys() & set(followed.values())
+    assert not followed.keys() & {"TW", "XK", "PS", "EH", "AQ", "CK", "NU"}
+    assert len(followed) == sum(map(len, sovereigns().territories.values()))
+    assert sovereigns().as_of == "2026-05-15" and sovereigns().source.startswith("https://")
 
 
 REGIONS = Path(__file__).parents[3] / "shared/facts/regions.csv"

@@ -115,8 +115,10 @@ def _parsed(source: str) -> Any:
 
 def _syntax(told: str) -> str:
     """`line 1, column 13: …` from the first error of the parser."""
+    if "Recursion limit" in told:
+        return "it is nested too deeply"
     found = re.search(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?([^\n|]*)", told)
-    return f"line {found[1]}, column {found[2]}: {found[3]}" if found else "it is nested too deeply, or is no CEL"
+    return f"line {found[1]}, column {found[2]}: {found[3]}" if found else "it is no CEL"
 
 
 def _known(names: list[str], there_are: Mapping[str, object] | frozenset[str], what: str) -> None:

@@ -67,13 +67,13 @@ def _places(fields: dict[str, Any], path: str) -> dict[str, Any]:
             partial[one.territory] = partial.get(one.territory) or one.but
         else:
             whole.add(one.territory)
-    for part in parts:
-        if part in CODES:
-            raise BadDocument(f"{path}.excepted", f"{part} is a whole territory; name parts, as UA-43")
-        partial.setdefault(part[:2], "")
+    if whole_ones := sorted(parts & CODES):
+        raise BadDocument(f"{path}.excepted", f"{whole_ones[0]} is a whole territory; name parts, as UA-43")
     parts = set(with_their_own(parts))
-    if not deny and (missing := sorted({part[:2] for part in parts} - whole - partial.keys())):
+    divided = {part[:2] for part in parts}
+    if not deny and (missing := sorted(divided - whole - partial.keys())):
         raise BadDocument(f"{path}.excepted", f"the list does not support {missing[0]}, of which parts are excepted")
+    partial = dict.fromkeys(sorted(divided), "") | partial
     told = {code: but or _told(code, parts) for code, but in partial.items()}
     if deny and (both := sorted(whole & told.keys())):
         raise BadDocument(f"{path}.excluded", f"{both[0]} is excluded as a whole, and in parts")

@@ -55,7 +55,7 @@ def weigh(policy: Policy, facts: Facts, shelf: Shelf | None = None) -> Ruling:
             ruling = _failed(policy, rule, why)
         else:
             passed.append(Passed(rule.id, why))
-            if holds is Holds.PARTLY and rule.effect != "allow":
+            if holds is Holds.PARTLY:
                 partly.append((rule, why))
     ruling = _in_part(policy, partly, ruling or _coverage(policy, facts))
     return msgspec.structs.replace(ruling, passed=tuple(passed))
