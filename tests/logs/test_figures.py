@@ -189,3 +189,10 @@ def check_changes(found: Backtest, judged: list[Judged]) -> None:
         assert told(change.released) == counted([one for one in judged if not one.hit and was[id(one)] == "block"])
         rows = Counter((one.place, was[id(one)], one.effect) for one in judged if was[id(one)] != one.effect)
         assert {(row.territory, row.before, row.after): row.requests for row in change.rows} == rows
+
+
+def test_an_uncertain_place_makes_nobody_a_traveller(ask: Ask, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("ip,account\n1.2.4.8,a\n1.32.192.0,a\n1.2.4.8,b\n8.8.8.8,b\n")
+    found = ask(log)
+    assert {row.account: row.standing for row in found.accounts} == {"a": "only-here", "b": "traveller"}
