@@ -22,7 +22,8 @@ from gapura.terms.rulebook import Effect
 
 DAY = 86_400 * SECOND
 START = instant("2026-07-01T00:00:00+00:00")
-# China, Hong Kong, Ukraine (partial), the United States, Germany, both families; unknown, uncertain, private, and no address.
+# China, Hong Kong, Ukraine (partial), the United States, Germany, in both families; unknown, uncertain, private, and
+# no address.
 ADDRESSES = (
     "114.114.114.114", "1.2.4.8", "2400:3200::1", "203.80.96.10", "212.42.75.1", "8.8.8.8", "2001:4860:4860::8888",
     "185.220.101.1", "151.216.46.189", "1.32.192.0", "10.0.0.1", "unix:", "8.8.8.8:443", "[2400:3200::1]:80",
