@@ -5,8 +5,8 @@ import pytest
 
 from gapura.errors import NotFound
 from gapura.store import rulebooks
-from gapura.store.base import Conflict, Connection, StoreFailed, Work
-from gapura.store.rulebooks import By, Version
+from gapura.store.base import Conflict, Connection, Work
+from gapura.store.rulebooks import By, Damaged, Version
 from gapura.store.sqlite import Store
 
 FIRST, SECOND = "# ours\npolicies = []\n", '[[policies]]\npack = "openai/api"\n'
@@ -118,5 +118,5 @@ def test_damage_is_noticed(store: Store, by: By) -> None:
         db.execute("UPDATE policy_version SET document = 'policies = [] # laxer'")
 
     store.write(damage).result()
-    with pytest.raises(StoreFailed, match=f"{first} is damaged"):
+    with pytest.raises(Damaged, match=f"{first} is damaged"):
         store.read(lambda db: rulebooks.document(db, first))

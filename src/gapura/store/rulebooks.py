@@ -24,6 +24,13 @@ ID_LENGTH = 16
 SHORTEST = 4
 
 
+class Damaged(StoreFailed):
+    """A version is not what was proposed; asking again will not help."""
+
+    status = 500
+    code = "policy_damaged"
+
+
 class Version(msgspec.Struct, frozen=True):
     """A version without its text.  `actor` proposed it at `at` (UTC microseconds) for `reason`; it has been what
     `state` says since `since`."""
@@ -126,12 +133,12 @@ def history(db: Connection, version: str) -> list[Step]:
 
 
 def document(db: Connection, version: str) -> Document:
-    """What was written.  Raises StoreFailed where it is not that any more."""
+    """What was written.  Raises Damaged where it is not that any more."""
     row = db.execute("SELECT digest, format, document FROM policy_version WHERE id = ?", (version,)).fetchone()
     if row is None:
         raise NotFound(f"there is no policy version {version}", param="version")
     if digest(row[2], row[1]) != row[0] or not row[0].startswith(version):
-        raise StoreFailed(
+        raise Damaged(
             f"policy version {version} is damaged: its text is not what was proposed; restore a backup, "
             "put another version in force, or write [[policies]] into gapura.toml, which then decides"
         )
@@ -145,7 +152,7 @@ def now(db: Connection, state: Literal["active", "shadow"]) -> Version | None:
 
 
 def in_state(db: Connection, state: Literal["active", "shadow"]) -> Document | None:
-    """What was written in the version that is in this state.  Raises StoreFailed where it is damaged."""
+    """What was written in the version that is in this state.  Raises Damaged."""
     found = now(db, state)
     return document(db, found.id) if found else None
 
