@@ -32,6 +32,8 @@ PROVIDER_VARIABLES = {"openai": "OPENAI", "qwen": "DASHSCOPE", "ernie": "QIANFAN
 """Provider → what the names of its variables begin with: `…_API_KEY`, `…_API_KEY_FILE`, `…_BASE_URL`."""
 
 LEAST_SECRET = 32
+# What a message does not repeat of a URL.
+PRIVATE, HIDDEN = re.compile(r"(?<=://).*(?=@)|(?<=\?)[^']*"), "[hidden]"
 MIB = 1024 * 1024
 Source = Literal["default", "file", "environment", "command line"]
 Nothing: Mapping[str, Any] = types.MappingProxyType({})
@@ -321,7 +323,7 @@ def _decode(name: str, label: str, value: Any, source: Source) -> Any:
         return CHECKS[name](plain) if name in CHECKS else plain
     except ValueError as error:
         wanted = re.sub(r", got `\w+`", "", str(error))
-        shown = "" if kind is Secret else f" (given: {value!r})"
+        shown = "" if kind is Secret else f" (given: {PRIVATE.sub(HIDDEN, repr(value))})"
         raise BadSetting(f"{label}: {wanted}{shown}") from None
 
 
@@ -380,5 +382,5 @@ def base_url(url: str, label: str) -> str:
     except ValueError:
         sound = False
     if not sound or parts.username is not None or parts.query or parts.fragment:
-        raise BadSetting(f"{label}: expected http(s)://host[:port][/path], not {url!r}")
+        raise BadSetting(f"{label}: expected http(s)://host[:port][/path], not {PRIVATE.sub(HIDDEN, repr(url))}")
     return url

@@ -73,7 +73,7 @@ def request(
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
     try:
-        connection.request(method, parts.path, body, dict(headers or {}))
+        connection.request(method, parts._replace(scheme="", netloc="").geturl(), body, dict(headers or {}))
         answer = connection.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:

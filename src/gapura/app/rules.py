@@ -78,7 +78,9 @@ def ways(book: Rulebook, settings: Settings) -> dict[str, Way]:
     keys = SANDBOX_KEYS if book.sandbox else settings.provider_keys
     return {
         endpoint.provider: Way(
-            upstream(endpoint.base_url), tuple(PROVIDERS[endpoint.provider].headers(keys[endpoint.provider]))
+            upstream(endpoint.base_url),
+            tuple(PROVIDERS[endpoint.provider].headers(keys[endpoint.provider])),
+            keys[endpoint.provider].encode(),
         )
         for endpoint in book.endpoints
     }

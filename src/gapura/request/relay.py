@@ -35,14 +35,21 @@ SSE = [
     (b"x-accel-buffering", b"no"),  # nginx in front of us would hold the stream back
 ]
 
+HIDDEN = b"[hidden]"
+
 Complete = Callable[[Usage | None], None]
 
 
 class Way(msgspec.Struct, frozen=True):
-    """Where a provider is, and the headers that go there, the vendor's key among them."""
+    """Where a provider is, and the headers that go there, the vendor's `key` among them."""
 
     upstream: Upstream
     headers: tuple[tuple[bytes, bytes], ...]
+    key: bytes = b""
+
+    def hide(self, said: bytes) -> bytes:
+        """What the vendor said, without its key: some repeat it to whoever sent a wrong one."""
+        return said.replace(self.key, HIDDEN) if self.key and self.key in said else said
 
 
 class Asker(Protocol):
@@ -71,8 +78,8 @@ class Whole:
 class Stream:
     """A stream whose first token is there: `first` is what was read so far, as OpenAI's events."""
 
-    def __init__(self, answer: Answer, reader: Reader, first: bytes) -> None:
-        self._answer, self._reader, self._first = answer, reader, first
+    def __init__(self, answer: Answer, reader: Reader, first: bytes, way: Way) -> None:
+        self._answer, self._reader, self._first, self._way = answer, reader, first, way
 
     @property
     def usage(self) -> Usage | None:
@@ -88,7 +95,7 @@ class Stream:
 
         Raises UpstreamFailed when the stream is cut, falls silent for the route's `idle_s`, or reports an error.
         """
-        reader, answer, data = self._reader, self._answer, self._first
+        reader, answer, data, hide = self._reader, self._answer, self._first, self._way.hide
         try:
             await asker.begin(200, SSE)
             while not reader.done:
@@ -96,7 +103,7 @@ class Stream:
                     await asker.piece(data)
                     crash.point("mid-stream")
                 _heed(reader)
-                came = await answer.read()
+                came = hide(await answer.read())
                 data = reader.feed(came) if came else reader.close()
         except BaseException:
             answer.close()
@@ -114,22 +121,22 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
     until = asyncio.get_running_loop().time() + patience
     answer = await transport.send(way.upstream, outbound.provider.path, way.headers, outbound.body, deadlines)
     try:
-        return await _begun(answer, outbound, until)
+        return await _begun(answer, way, outbound, until)
     except BaseException:
         answer.close()  # an answer that nobody waits for is cancelled at the vendor
         raise
 
 
-async def _begun(answer: Answer, outbound: Outbound, until: float) -> Whole | Stream:
+async def _begun(answer: Answer, way: Way, outbound: Outbound, until: float) -> Whole | Stream:
     provider, model = outbound.provider, outbound.target.model
     if answer.status >= REDIRECTS:
-        raise provider.fault(answer.status, answer.headers, await _complaint(answer, until))
+        raise provider.fault(answer.status, answer.headers, way.hide(await _complaint(answer, until)))
     if not outbound.stream:
-        return Whole(*provider.answer(await answer.body(PLAIN_LIMIT, until), model))
+        return Whole(*provider.answer(way.hide(await answer.body(PLAIN_LIMIT, until)), model))
     reader = provider.reader(model, include_usage=outbound.include_usage, choices=outbound.choices)
-    first = await _first_token(answer, reader, until)
+    first = await _first_token(answer, way, reader, until)
     answer.idle_s = outbound.route.idle_s
-    return Stream(answer, reader, first)
+    return Stream(answer, reader, first, way)
 
 
 async def _complaint(answer: Answer, until: float) -> bytes:
@@ -140,13 +147,13 @@ async def _complaint(answer: Answer, until: float) -> bytes:
         return b""
 
 
-async def _first_token(answer: Answer, reader: Reader, until: float) -> bytes:
+async def _first_token(answer: Answer, way: Way, reader: Reader, until: float) -> bytes:
     """What came up to and with the first token.  `until` is by the event loop's clock."""
     now = asyncio.get_running_loop().time
     seen = b""
     while not (reader.begun or reader.done):
         answer.idle_s = max(until - now(), 0.001)
-        came = await answer.read()
+        came = way.hide(await answer.read())
         seen += reader.feed(came) if came else reader.close()
         _heed(reader)
     return seen
