@@ -10,16 +10,19 @@ DAY = 86_400 * SECOND
 
 
 def written(db: Connection, at: int, account: str, address: str, *failures: str) -> None:
+    """Failed, at as many attempts as failures: a request's only one stands in its own row."""
     name = ids.new("req", at)
+    error = failures[-1] if failures else ""
     db.execute(
-        "INSERT INTO request (id, outcome, account, model, opened_at, incarnation)"
-        " VALUES (?, 'failed', ?, 'm', ?, 'i')",
-        (name, account, at),
+        "INSERT INTO request (id, outcome, account, model, provider, error, opened_at, ended_at, incarnation)"
+        " VALUES (?, 'failed', ?, 'm', 'openai', ?, ?, ?, 'i')",
+        (name, account, error, at, at + 1),
     )
     db.execute("INSERT INTO request_place VALUES (?, ?, '', '[]', '[]')", (name, address))
-    for number, failure in enumerate(failures, 1):
+    for number, failure in enumerate(failures if len(failures) > 1 else (), 1):
         db.execute(
-            "INSERT INTO attempt VALUES (?, ?, 'openai', 'm', 0, '[]', ?, ?, ?)", (name, number, at, at + 1, failure)
+            "INSERT INTO attempt VALUES (?, ?, ?, 'm', 0, '[]', ?, ?, ?)",
+            (name, number, "openai" if number == 1 else "qwen", at, at + 1, failure),
         )
 
 
@@ -40,9 +43,19 @@ def test_refusals_of_our_own_place_are_counted(store: Store) -> None:
 
     def work(db: Connection) -> list[Astray]:
         written(db, NOW - 3 * DAY, "acc_1", "8.8.8.8", region)
-        written(db, NOW, "acc_1", "8.8.8.8", f"403 {region}", "502 upstream_failed")
+        written(db, NOW, "acc_1", "8.8.8.8", f"403 {region}", "upstream_failed")
+        written(db, NOW, "acc_1", "8.8.8.8", "502 upstream_failed", region)
         written(db, NOW + 9, "acc_1", "8.8.8.8", region)
-        written(db, NOW, "acc_1", "8.8.8.8", "403 permission_denied")
+        written(db, NOW, "acc_1", "8.8.8.8", "permission_denied")
         return sightings.astray(db, NOW - 2 * DAY)
 
-    assert store.write(work).result() == [Astray("openai", 2, NOW + 10)]
+    assert store.write(work).result() == [Astray("openai", 2, NOW + 10), Astray("qwen", 1, NOW + 1)]
+
+
+def test_our_own_refusals_by_place_are_none(store: Store) -> None:
+    def work(db: Connection) -> list[Astray]:
+        written(db, NOW, "acc_1", "8.8.8.8", "unsupported_country_region_territory")
+        db.execute("UPDATE request SET outcome = 'refused', provider = ''")
+        return sightings.astray(db, NOW - DAY)
+
+    assert store.write(work).result() == []

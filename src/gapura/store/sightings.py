@@ -42,8 +42,13 @@ class Astray(msgspec.Struct, frozen=True):
 def astray(db: Connection, since: int) -> list[Astray]:
     """Since then (UTC microseconds)."""
     rows = db.execute(
-        "SELECT provider, count(*), max(coalesce(ended_at, opened_at)) FROM attempt"
-        " WHERE request >= ? AND failure LIKE '%' || ? GROUP BY provider",
+        "SELECT provider, count(*), max(at) FROM ("
+        " SELECT provider, ended_at AS at FROM request"
+        "  WHERE id >= ?1 AND outcome = 'failed' AND error = ?2"
+        "   AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.request = request.id)"
+        " UNION ALL"
+        " SELECT provider, coalesce(ended_at, opened_at) FROM attempt WHERE request >= ?1 AND failure LIKE '%' || ?2"
+        ") GROUP BY provider ORDER BY provider",
         (f"req_{max(since, 0) // 1000:012x}", RegionBlocked.code),
     )
     return [Astray(str(provider), int(count), int(last)) for provider, count, last in rows]
