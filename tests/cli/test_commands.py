@@ -84,6 +84,7 @@ def test_everything_that_asks_for_confirmation(run: Any) -> None:
         "atlas correct",
         "atlas update",
         "key revoke",
+        "policy activate",
         "principal revoke",
         "restore",
     }
