@@ -33,3 +33,10 @@ def database(value: str) -> str:
     if not value.startswith("sqlite:///") or value == "sqlite:///":
         raise ValueError("this version keeps its state in SQLite: write sqlite:///path")
     return value
+
+
+def page(value: str) -> str:
+    """A URL that can stand in a header."""
+    if value and not re.fullmatch(r"https?://[!#-;=?-~]+", value):
+        raise ValueError("expected a URL, as https://example.com/notice")
+    return value

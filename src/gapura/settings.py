@@ -1,8 +1,8 @@
 """What the operator decides before the process starts: read once, checked whole, never changed.
 
 The environment (`GAPURA_PORT`) wins over `gapura.toml` (`port = …` at its top level).  What may change at run time
-(routes, packs, policies, providers) is not a setting: those tables of the file are handed on as they stand, in `documents`.
-A name that is not known stops the start, and so does a value that cannot be meant.
+(routes, policies, providers and their like) is not a setting: those tables of the file are handed on as they stand, in
+`documents`.  A name that is not known stops the start, and so does a value that cannot be meant.
 
     >>> Settings.load({"GAPURA_PORT": "9000"}, {}).port
     9000
@@ -27,7 +27,7 @@ from msgspec import Meta
 from gapura import checks, crash
 
 PREFIX = "GAPURA_"
-DOCUMENTS = ("routes", "packs", "policies", "providers", "atlas")
+DOCUMENTS = ("routes", "packs", "policies", "tests", "lints", "providers", "atlas")
 PROVIDER_VARIABLES = {"openai": "OPENAI", "qwen": "DASHSCOPE", "ernie": "QIANFAN", "glm": "ZHIPUAI"}
 """Provider → what the names of its variables begin with: `…_API_KEY`, `…_API_KEY_FILE`, `…_BASE_URL`."""
 
@@ -89,6 +89,9 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     egress_addresses: Annotated[
         tuple[str, ...], Meta(description="Public addresses that this gateway calls from; placed by the atlas.")
     ] = ()
+    notice_page: Annotated[
+        str, Meta(description="A page for callers who are warned (`Link: rel=sunset`); empty: the list's own source.")
+    ] = ""
     secret: Annotated[Secret, Meta(description="Seals what is stored; empty: a file in the home.")] = Secret("")
     bootstrap_key: Annotated[Secret, Meta(description="An API key that exists from the first start.")] = Secret("")
     admin_token: Annotated[Secret, Meta(description="A token for the admin API, from the first start.")] = Secret("")
@@ -346,6 +349,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "egress_territory": checks.territory,
     "egress_addresses": checks.public_addresses,
     "database": checks.database,
+    "notice_page": checks.page,
     **dict.fromkeys(SECRETS, _secret),
 }
 

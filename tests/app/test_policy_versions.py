@@ -12,6 +12,7 @@ from tests.app.running import HONGKONG, KEY, SINGAPORE, TOKEN, Gateway, request,
 
 ROUTES = '[routes.only]\ntargets = ["openai/gpt-4o-mini"]\n'
 ROUTES += '[routes.both]\ntargets = ["openai/gpt-4o-mini", "qwen/qwen-plus"]\n'
+PAGE = "https://example.com/notice?of=july"
 POLICY = '[[policies]]\npack = "openai/api"\n'
 WARNS = POLICY + 'phases = [{ effect = "warn", from = 2026-01-01T00:00:00Z }]\n'
 DATED = (
@@ -24,6 +25,7 @@ DATED = (
 def gateway(folder: Path) -> Iterator[Gateway]:
     """Two gates, and no policies in gapura.toml."""
     settings = {"GAPURA_TRUSTED_PROXIES": "127.0.0.1/32", "GAPURA_WORKERS": "2", "GAPURA_SITE_TERRITORY": "SG"}
+    settings |= {"GAPURA_NOTICE_PAGE": PAGE}
     with serving(folder / "versions", ROUTES, **settings) as running:
         yield running
 
@@ -119,7 +121,7 @@ def test_who_is_warned_is_told_the_date_and_the_next_caller_is_not(gateway: Gate
     assert warned.status == 200
     assert warned.headers["sunset"] == "Thu, 08 Jul 9999 16:00:00 GMT"
     assert warned.headers["gapura-notice"].startswith('block;from="9999-07-09T00:00:00+08:00";policy="openai/api"')
-    assert warned.headers["link"].endswith('>; rel="sunset"') and warned.headers["cache-control"] == "private"
+    assert (warned.headers["link"], warned.headers["cache-control"]) == (f'<{PAGE}>; rel="sunset"', "private")
     assert not {"sunset", "gapura-notice", "link"} & gateway.chat("only", come=SINGAPORE).headers.keys()
     streamed = gateway.post(
         json.dumps({"model": "only", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode(),

@@ -28,6 +28,7 @@ from gapura.gate.proxy2 import trusting
 from gapura.gate.purses import Purses
 from gapura.providers.transport import Transport
 from gapura.request.locate import Places
+from gapura.request.notice import Notices
 from gapura.request.pipeline import Gate
 from gapura.request.route import Health
 from gapura.request.shadow import Shadow
@@ -87,6 +88,7 @@ class GateProcess:
             rules=Rules(book, atlas.locate),
             directory=_Nobody(),
             freshness=self.state,
+            notices=Notices(settings.notice_page),
         )
         self._directory: Directory | None = None
         self._welcomed = asyncio.Event()

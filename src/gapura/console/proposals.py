@@ -1,7 +1,8 @@
 """Policy documents as this deployment would read them, and what speaks against putting one in force."""
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -63,7 +64,7 @@ async def read(call: Call, content: bytes, written_in: Format) -> Proposal:
 
     def work() -> Proposal:
         paper = papers.read(content, written_in)
-        return Proposal(Rules(call.context.check(paper.within(call.context.documents()))), paper)
+        return _made(call, paper.within(call.context.documents()), paper)
 
     return await asyncio.to_thread(work)
 
@@ -81,7 +82,7 @@ async def read_any(call: Call, content: bytes, written_in: Format) -> Proposal:
         documents = {name: tables[name] for name in DOCUMENTS if name in tables}
         if not papers.decides(documents):
             documents |= stored_tables(call)
-        return Proposal(Rules(call.context.check(documents)), papers.part(documents))
+        return _made(call, documents, papers.part(documents))
 
     return await asyncio.to_thread(work) or await read(call, content, written_in)
 
@@ -105,9 +106,11 @@ async def stored(call: Call, name: str) -> tuple[Version, Document]:
 async def unwritten(call: Call) -> Proposal:
     """Every list that guards a provider, as it stands."""
     nothing = papers.part({})
-    return await asyncio.to_thread(
-        lambda: Proposal(Rules(call.context.check(nothing.within(call.context.documents()))), nothing)
-    )
+    return await asyncio.to_thread(_made, call, nothing.within(call.context.documents()), nothing)
+
+
+def _made(call: Call, documents: Mapping[str, Any], paper: Paper) -> Proposal:
+    return Proposal(Rules(call.context.check(documents), call.context.atlas().locate), paper)
 
 
 async def side(call: Call, one: Side, param: str) -> Rules:
