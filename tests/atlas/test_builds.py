@@ -36,15 +36,18 @@ def test_a_switch_changes_what_is_loaded_and_can_be_taken_back(tmp_path: Path) -
     assert place(tmp_path) == "CN"
 
 
-def test_a_switch_that_fails_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "name"), [(os, "fsync"), (Path, "replace")])
+def test_a_switch_that_fails_leaves_all_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str
+) -> None:
     build = kept(tmp_path, SINGAPORE, "a" * 64)
     builds.switch(tmp_path, Pointer(InForce(build)))
     files_before = sorted(path.name for path in (tmp_path / "atlas").iterdir())
 
-    def full(_: int) -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(module, name, full)
     with pytest.raises(OSError, match="No space"):
         builds.switch(tmp_path, Pointer())
     assert builds.pointer(tmp_path).now == InForce(build) and place(tmp_path) == "SG"
