@@ -76,6 +76,8 @@ def test_data_grow_old_while_a_gateway_runs() -> None:
     atlas = Atlas([packed("young", "2026-11-22", a8_0_0_0__8="SG")], clock=clock)
     assert atlas.locate("8.8.8.8").confidence == 0.954
     clock.turn(days=30)
+    for n in range(64):  # the day is asked for once in so many new addresses
+        atlas.locate(f"8.8.9.{n}")
     assert (atlas.locate("8.8.8.9").confidence, atlas.locate("8.8.8.8").confidence) == (0.953, 0.953)
 
 

@@ -21,7 +21,9 @@ from gapura.errors import BadRequest
 Headers = Sequence[tuple[bytes, bytes]]
 """As in ASGI: names are in lower case, and may come more than once."""
 
+_IPV4 = 4  # bytes, and its version
 _MAPPED = bytes(10) + b"\xff\xff"
+_MAPPED_BITS = int.from_bytes(_MAPPED) << 32
 _NODE = re.compile(
     r"""(?: \[ (?P<six>[0-9A-Fa-f:.]+) (?:%[^\]"]*)? \]     # [2001:db8::1], with a zone
           | (?P<four>[0-9.]+) )
@@ -54,7 +56,8 @@ class Trust:
         for network in map(ip_network, cidrs):
             # As IPv6, in which IPv4 is ::ffff:0:0/96: a socket for both families shows IPv4 peers in that form.
             bits = network.max_prefixlen - network.prefixlen
-            prefixes.setdefault(bits, set()).add(_wide(network.network_address.packed) >> bits)
+            number = int(network.network_address) | (_MAPPED_BITS if network.version == _IPV4 else 0)
+            prefixes.setdefault(bits, set()).add(number >> bits)
         self._prefixes = tuple((bits, frozenset(known)) for bits, known in prefixes.items())
         self._known: dict[str, tuple[str, bool]] = {}
 
@@ -62,27 +65,39 @@ class Trust:
         """The bare address that a proxy wrote, "" where it is none, and whether it is trusted."""
         found = self._known.get(written)
         if found is None:
-            address = _address(written)
-            found = address, self.trusts(address)
+            address, packed = _read(written)
+            found = address, self._has(packed)
             if len(written) <= _LONGEST:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
                 self._known[written] = found
         return found
 
+    def walk(self, peer: str, hops: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+        """From a trusted peer on: the first address that is not trusted, else the last, and those passed over."""
+        address, passed = peer, []
+        for hop in hops:
+            passed.append(address)
+            address, trusted = self._known.get(hop) or self.hop(hop)
+            if not trusted:
+                break
+        return address, tuple(passed)
+
     def trusts(self, address: str) -> bool:
         """Whether a bare address is in one of the networks; False for what is no address."""
-        if not self._prefixes:
-            return False
         try:
-            number = _wide(inet_pton(AF_INET6 if ":" in address else AF_INET, address))
+            return self._has(_bare(address)[1])
         except (OSError, ValueError):
             return False
-        return any(number >> bits in known for bits, known in self._prefixes)
 
-
-def _wide(packed: bytes) -> int:
-    return int.from_bytes(packed if len(packed) == len(_MAPPED) + 4 else _MAPPED + packed)
+    def _has(self, packed: bytes) -> bool:
+        number = int.from_bytes(packed)
+        if len(packed) == _IPV4:
+            number |= _MAPPED_BITS
+        for bits, known in self._prefixes:
+            if number >> bits in known:
+                return bool(packed)
+        return False
 
 
 def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, ...]]:
@@ -92,15 +107,21 @@ def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, .
     (`unknown`, garbage): a proxy's place is not its client's.  If all are trusted, it is the one furthest away.
     Raises BadRequest where the headers name different clients.
     """
-    peer = peer.partition("%")[0]
+    if "%" in peer:
+        peer = peer.partition("%")[0]
     if not trust.hop(peer)[1]:
         return peer, ()
+    if len(headers) == 1:  # as nearly always: nothing to join, and nothing to compare
+        header, value = headers[0]
+        return trust.walk(peer, _hops(header, value)) if header in trust.headers else (peer, ())
+    written: dict[bytes, bytes] = {}
+    for name, value in headers:
+        written[name] = written[name] + b"," + value if name in written else value
     told: tuple[str, tuple[str, ...]] | None = None
     first = b""
     for header in trust.headers:
-        lines = [value for name, value in headers if name == header]
-        if lines:
-            found = _walk(peer, _HOPS.get(header, _alone)(b",".join(lines).decode("latin-1")), trust)
+        if header in written:
+            found = trust.walk(peer, _hops(header, written[header]))
             if told is None:
                 told, first = found, header
             elif found[0] != told[0]:
@@ -112,24 +133,19 @@ def client(peer: str, headers: Headers, trust: Trust) -> tuple[str, tuple[str, .
     return told or (peer, ())
 
 
-def _walk(peer: str, hops: Iterable[str], trust: Trust) -> tuple[str, tuple[str, ...]]:
-    address, passed = peer, []
-    for hop in hops:
-        passed.append(address)
-        address, trusted = trust.hop(hop)
-        if not trusted:
-            break
-    return address, tuple(passed)
+def _hops(header: bytes, value: bytes) -> Iterable[str]:
+    """From the right."""
+    return _HOPS.get(header, _alone)(value.decode("latin-1"))
 
 
-def _listed(value: str) -> Iterator[str]:
+def _listed(value: str) -> Iterable[str]:
     """The hops of X-Forwarded-For, from the right."""
-    yield from reversed(value.split(","))
+    return reversed(value.split(","))
 
 
-def _alone(value: str) -> Iterator[str]:
+def _alone(value: str) -> Iterable[str]:
     """The one hop of a header that names the client alone; written twice, it is none."""
-    yield value
+    return (value,)
 
 
 def _elements(value: str) -> Iterator[str]:
@@ -148,7 +164,7 @@ def _elements(value: str) -> Iterator[str]:
         yield ""
 
 
-_HOPS: dict[bytes, Callable[[str], Iterator[str]]] = {b"forwarded": _elements, b"x-forwarded-for": _listed}
+_HOPS: dict[bytes, Callable[[str], Iterable[str]]] = {b"forwarded": _elements, b"x-forwarded-for": _listed}
 
 
 def _for(element: str) -> str:
@@ -160,20 +176,27 @@ def _for(element: str) -> str:
     return nodes[0] if at == len(element) and len(nodes) == 1 else ""
 
 
-def _address(hop: str) -> str:
-    """The bare address of a hop, in its shortest form; "" where there is none."""
+def _read(hop: str) -> tuple[str, bytes]:
+    """The address of a hop as text and in 4 or 16 bytes; "" and b"" where there is none."""
     hop = hop.strip()
+    try:
+        return _bare(hop)  # as most are
+    except (OSError, ValueError):
+        pass
     if hop[:1] == hop[-1:] == '"':
         hop = hop[1:-1]
     node = _NODE.fullmatch(hop)
-    if node is None:
-        return ""
-    text = node["six"] or node["four"] or node["bare"]
     try:
-        if ":" not in text:
-            inet_pton(AF_INET, text)
-            return text
-        packed = inet_pton(AF_INET6, text)
+        return _bare(node["six"] or node["four"] or node["bare"]) if node else ("", b"")
     except OSError:
-        return ""
-    return inet_ntop(AF_INET, packed[12:]) if packed[:12] == _MAPPED else inet_ntop(AF_INET6, packed)
+        return "", b""
+
+
+def _bare(address: str) -> tuple[str, bytes]:
+    """In its shortest form, and IPv4 in the clothes of IPv6 as IPv4.  Raises OSError and ValueError."""
+    if ":" not in address:
+        return address, inet_pton(AF_INET, address)
+    packed = inet_pton(AF_INET6, address)
+    if packed.startswith(_MAPPED):
+        return inet_ntop(AF_INET, packed[12:]), packed[12:]
+    return inet_ntop(AF_INET6, packed), packed

@@ -44,6 +44,16 @@ def _rows(networks: tuple[str, ...]) -> list[Row]:
 
 SPECIAL = Ranges.of(_rows(_FOUR), _rows(_SIX))
 
+# The first bytes of addresses that may be special: most are told by them alone.
+_TOUCHED = {
+    size: frozenset(
+        byte
+        for first, last, _ in _rows(networks)
+        for byte in range(first >> 8 * (size - 1), (last >> 8 * (size - 1)) + 1)
+    )
+    for size, networks in ((4, _FOUR), (16, _SIX))
+}
+
 _IPV6 = 16  # bytes
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291
 _NAT64 = bytes.fromhex("0064ff9b") + bytes(8)  # 64:ff9b::/96, RFC 6052
@@ -52,6 +62,9 @@ _TEREDO = bytes.fromhex("20010000")  # 2001::/32, RFC 4380
 
 _LENGTHS = (32, 40, 48, 56, 64, 96)
 _RESERVED_OCTET = 8  # bits 64 to 71 stay zero, and the embedded address goes on behind them (RFC 6052, 2.2)
+
+WRAPPING = frozenset({0x00, 0x20})
+"""The first byte of every address that these four make."""
 
 
 class Nat64(NamedTuple):
@@ -99,4 +112,4 @@ def unwrapped(address: bytes) -> bytes:
 
 def is_special(address: bytes) -> bool:
     """Whether no place can be told of it (4 or 16 bytes)."""
-    return SPECIAL.code(address) is not None
+    return address[0] in _TOUCHED[len(address)] and SPECIAL.code(address) is not None

@@ -38,12 +38,13 @@ def locate(headers: Sequence[tuple[bytes, bytes]], peer: str, caller: Caller, pl
     assertion that says nothing, and for forwarding headers that contradict each other."""
     wanted = _wanted(places.trust.headers)
     told = [header for header in headers if header[0] in wanted]
-    asserted = [header for header in told if header[0] in ASSERTING]
     address, skipped = client(peer, told, places.trust)
     if caller.key.cidrs and not _networks(caller.key.cidrs).trusts(address):
         raise Forbidden(f"This key may not be used from {address or 'an unknown address'}.", code="address_not_allowed")
-    if asserted:
-        return _asserted(asserted, peer, caller, places)
+    if told and (len(told) > 1 or told[0][0] in ASSERTING):
+        asserted = [header for header in told if header[0] in ASSERTING]
+        if asserted:
+            return _asserted(asserted, peer, caller, places)
     return _placed(address, "forwarded" if skipped else "peer", peer, skipped, places)
 
 
