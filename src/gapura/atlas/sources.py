@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -25,7 +25,7 @@ from gapura.atlas.builds import InForce
 from gapura.atlas.corrections import Correction, Corrections
 from gapura.atlas.networks import Listed, Networks
 from gapura.atlas.ranges import Ranges
-from gapura.atlas.special import SPECIAL, Nat64, is_special, unwrap
+from gapura.atlas.special import SPECIAL, WRAPPING, Nat64, is_special, unwrap
 from gapura.clock import SECOND, Clock, system_clock, text
 from gapura.settings import BadSetting
 from gapura.terms.place import Embedding, Located, Network, SourceAnswer
@@ -36,6 +36,8 @@ FORMAT = 1
 DAY = 86_400 * SECOND
 
 _REMEMBERED = 50_000  # addresses, at some 150 bytes each
+_A_WHILE = 64  # addresses: whether a day has passed is asked no more often than that
+_IPV4 = 4  # bytes
 _MALFORMED = Located("", "absent", "malformed")
 _EPOCH = date(1970, 1, 1)
 
@@ -66,14 +68,9 @@ class Packed:
         return self._found[self.ranges.code(packed)]
 
 
-class _Said(NamedTuple):
-    """Everything that was said of an address; addresses of which the same was said share one answer.  `found` has an
-    answer of each source, none for a special address: it is no place, and no source is asked."""
-
-    embedded: Embedding
-    correction: Correction | None
-    listed: Listed | None
-    found: tuple[Found, ...]
+_Said = tuple[Embedding, Correction | None, Listed | None, tuple[Found, ...]]
+"""Everything that was said of an address; addresses of which the same was said share one answer.  An answer of each
+source stands there, none for a special address: it is no place, and no source is asked."""
 
 
 class Atlas:
@@ -94,6 +91,11 @@ class Atlas:
         self.source, self.as_of = self.sources[0].name, self.sources[0].as_of
         self.version = self._hashed()
         self._clock = clock
+        self._find = [source.find for source in self.sources]
+        # What most gates have, one list of ranges and nothing else, has a shorter way.
+        more = len(self.sources) > 1 or self.networks is not None or self.corrections is not None
+        self._only = self.sources[0] if isinstance(self.sources[0], Packed) and not more else None
+        self._by_code: dict[str | None, Located] = {}
         self._places: dict[_Said, Located] = {}
         self._known: dict[str, Located] = {}
         self._passing = bool(self.corrections and any(one.ends for one in self.corrections.all()))
@@ -119,36 +121,48 @@ class Atlas:
         return [SPECIAL, *corrected, *listed, *packed]
 
     def _look_up(self, address: str) -> Located:
-        if self._clock() >= self._until:
+        if not len(self._known) % _A_WHILE and self._clock() >= self._until:
             self._turn()
         try:
             packed = inet_pton(AF_INET6, address) if ":" in address else inet_pton(AF_INET, address)
         except (OSError, ValueError):
             # Not remembered: what is no address may be of any length.
             return _MALFORMED
-        said = self._ask(*unwrap(packed, self.nat64))
-        found = self._places.get(said)
-        if found is None:
-            found = self._places[said] = self._place(said)
+        embedded: Embedding = ""
+        if len(packed) > _IPV4 and (packed[0] in WRAPPING or self.nat64):
+            packed, embedded = unwrap(packed, self.nat64)
+        if self._only is None or embedded or is_special(packed):
+            found = self._shared(self._ask(packed, embedded))
+        else:
+            code = self._only.ranges.code(packed)
+            found = self._by_code.get(code)
+            if found is None:
+                found = self._by_code[code] = self._shared(self._ask(packed, embedded))
         if len(self._known) >= _REMEMBERED:
             self._forget()
         self._known[address] = found
         return found
 
     def _ask(self, packed: bytes, embedded: Embedding) -> _Said:
-        correction = self.corrections.find(packed, self._now) if self.corrections else None
+        correction = self.corrections.find(packed, self._now) if self.corrections is not None else None
         if is_special(packed):
-            return _Said(embedded, correction, None, ())
-        listed = self.networks.find(packed) if self.networks else None
-        return _Said(embedded, correction, listed, tuple([source.find(packed) for source in self.sources]))
+            return embedded, correction, None, ()
+        listed = self.networks.find(packed) if self.networks is not None else None
+        return embedded, correction, listed, tuple([find(packed) for find in self._find])
+
+    def _shared(self, said: _Said) -> Located:
+        found = self._places.get(said)
+        if found is None:
+            found = self._places[said] = self._place(said)
+        return found
 
     def _place(self, said: _Said) -> Located:
-        correction, listed, special = said.correction, said.listed, not said.found
-        if special and correction is None:
-            return Located("", "absent", "private", network="private", embedded=said.embedded)
+        embedded, correction, listed, answers = said
+        if not answers and correction is None:
+            return Located("", "absent", "private", network="private", embedded=embedded)
         stated = listed.place if listed else None
-        agreed = agree.agree(said.found)
-        network = _strongest(said)
+        agreed = agree.agree(answers)
+        network = _strongest(listed, answers)
         territory, certainty, part = agreed.territory, agreed.certainty, agreed.subdivision
         if correction is not None:
             territory, certainty, part = correction.territory, "certain", correction.subdivision
@@ -162,24 +176,24 @@ class Atlas:
         return Located(
             territory,
             certainty,
-            "private" if special else "public",
+            "public" if answers else "private",
             self._evidence(said),
             part or (agreed.subdivision if agreed.territory == territory else ""),
             network,
             sure,
-            said.embedded,
+            embedded,
         )
 
     def _evidence(self, said: _Said) -> tuple[SourceAnswer, ...]:
         """Every answer, also those that were outweighed."""
-        correction, listed = said.correction, said.listed
+        _, correction, listed, answers = said
         corrected = []
         if correction is not None:
             made = text(correction.made_at)[:10] if correction.made_at else ""
             corrected = [SourceAnswer(corrections.SOURCE, correction.territory, made, correction.subdivision)]
         asked = [
             SourceAnswer(source.name, found.code, source.as_of, found.subdivision, found.network)
-            for source, found in zip(self.sources, said.found, strict=False)
+            for source, found in zip(self.sources, answers, strict=False)
         ]
         return (*corrected, *(listed.answers if listed else ()), *asked)
 
@@ -201,6 +215,7 @@ class Atlas:
     def _forget(self) -> None:
         self._known.clear()
         self._places.clear()
+        self._by_code.clear()
 
     def _hashed(self) -> str:
         parts = [f"{source.name} {source.as_of} {source.digest}" for source in self.sources]
@@ -210,11 +225,11 @@ class Atlas:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _strongest(said: _Said) -> Network:
-    if not said.found:
+def _strongest(listed: Listed | None, answers: Sequence[Found]) -> Network:
+    if not answers:
         return "private"
-    listed: list[Network] = [said.listed.network] if said.listed else []
-    return min([*listed, *(found.network for found in said.found)], key=STRENGTH.__getitem__)
+    told = [found.network for found in answers]
+    return min([*told, listed.network] if listed else told, key=STRENGTH.__getitem__)
 
 
 def load(
