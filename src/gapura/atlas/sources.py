@@ -134,10 +134,7 @@ class Atlas:
         if self._only is None or embedded or is_special(packed):
             found = self._shared(self._ask(packed, embedded))
         else:
-            code = self._only.ranges.code(packed)
-            found = self._by_code.get(code)
-            if found is None:
-                found = self._by_code[code] = self._shared(self._ask(packed, embedded))
+            found = self._by_range(packed, self._only.ranges)
         if len(self._known) >= _REMEMBERED:
             self._forget()
         self._known[address] = found
@@ -149,6 +146,13 @@ class Atlas:
             return embedded, correction, None, ()
         listed = self.networks.find(packed) if self.networks is not None else None
         return embedded, correction, listed, tuple([find(packed) for find in self._find])
+
+    def _by_range(self, packed: bytes, ranges: Ranges) -> Located:
+        code = ranges.code(packed)
+        found = self._by_code.get(code)
+        if found is None:
+            found = self._by_code[code] = self._shared(self._ask(packed, ""))
+        return found
 
     def _shared(self, said: _Said) -> Located:
         found = self._places.get(said)
