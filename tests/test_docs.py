@@ -14,6 +14,9 @@ import pytest
 from gapura.cli import gapura
 from gapura.crash import VARIABLE as CRASH_AT
 from gapura.providers import catalogue
+from gapura.rulebook import lints, papers, trials
+from gapura.rulebook.compile import Rules
+from gapura.rulebook.egress import nowhere
 from gapura.rulebook.endpoints import endpoints
 from gapura.rulebook.read import read
 from gapura.settings import PREFIX, PROVIDER_VARIABLES, VARIABLE_NAMES, Settings
@@ -166,6 +169,18 @@ def test_documents_can_be_meant(block: Block) -> None:
     reached = endpoints(settings.documents, configured=set(vendors), base_urls={})
     models = {vendor: tuple(known.models) for vendor, known in vendors.items()}
     assert read(settings.documents, endpoints=reached, models=models).version
+    assert papers.part(settings.documents)
+
+
+def test_what_a_policy_document_of_the_manual_promises_holds() -> None:
+    page = (ROOT / "docs" / "how-to" / "change-a-policy.md").read_text("utf-8")
+    ((written, document),) = re.findall(r"cat > next\.(toml) <<'EOF'\n(.*?)^EOF$", page, re.MULTILINE | re.DOTALL)
+    paper = papers.read(document.encode(), written)
+    rules = Rules(read(paper.tables, endpoints=(), models={}))
+    assert [str(outcome) for outcome in trials.run(rules, paper.trials, nowhere, 1) if not outcome.passed] == []
+    assert len(paper.trials) == 3 and not any(
+        lint.refuses for lint in lints.lints(rules.book.policies, paper.limits, 1)
+    )
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.page)

@@ -18,6 +18,7 @@ Run = Callable[..., Result]
 
 POLICY = '[[policies]]\npack = "openai/api"\n'
 WARNS = POLICY + 'phases = [{ effect = "warn", from = 2026-01-01T00:00:00Z }]\n'
+SHORT = POLICY + 'phases = [{ effect = "block", from = 9999-01-01T00:00:00Z }]\n'
 TEST = '[[tests]]\nname = "HK"\nterritory = "HK"\nproduct = "openai/api"\nexpect = "warn"\n'
 
 
@@ -26,6 +27,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     (tmp_path / "warns.toml").write_text(WARNS + TEST)
     (tmp_path / "blocks.toml").write_text(POLICY + TEST)
+    (tmp_path / "short.toml").write_text(SHORT)
     (tmp_path / "blocks.yaml").write_text("policies:\n  - pack: openai/api\n    on_unknown: warn\n")
 
 
@@ -77,13 +79,22 @@ def test_a_version_is_shown_as_it_was_written(run: Run) -> None:
 def test_a_test_that_fails_ends_with_three_and_refuses(run: Run) -> None:
     failed = run("policy", "test", "blocks.toml")
     assert failed.exit_code == ending.NO and "warn was expected, and it is block" in failed.stdout
-    assert run("policy", "check", "blocks.toml").exit_code == ending.NO
+    checked = run("policy", "check", "blocks.toml")
+    assert checked.exit_code == ending.NO and "a test fails: tests[0] HK" in checked.stderr
     version = propose(run, "blocks.toml")
     assert run("policy", "test", version).exit_code == ending.NO
     assert run("policy", "activate", version).exit_code == ending.NO
     done = run("policy", "activate", version, "--confirm", version, "--reason", "x")
     assert done.exit_code == ending.FAILED and "a test fails: tests[0] HK" in done.stderr
     assert data(run, "policy", "list")["decides"] == "default"
+
+
+def test_a_lint_refuses_a_version_and_is_only_told_of_gapura_toml(run: Run, tmp_path: Path) -> None:
+    refused = run("policy", "check", "short.toml")
+    assert refused.exit_code == ending.NO and "[short-notice]; it keeps the document from" in refused.stderr
+    (tmp_path / "whole.toml").write_text("port = 9000\n" + SHORT)
+    told = run("policy", "check", "whole.toml")
+    assert told.exit_code == 0 and told.stdout.startswith("sound") and "[short-notice]\n" in told.stderr
 
 
 def test_files_and_versions_are_compared(run: Run) -> None:

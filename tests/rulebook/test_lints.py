@@ -139,14 +139,26 @@ def test_how_old_a_list_may_be() -> None:
     assert "is of 2026, 325 days" in found({"pack": "anthropic/api"}, limits=Limits())[0].message
 
 
-def test_exceptions_that_end_never_or_did() -> None:
-    lifted = [LIFTED, *({"account": f"a{number}", "reason": "contract"} for number in range(7))]
-    ended = LIFTED | {"until": "2026-11-22T12:00:00Z"}
+def test_exceptions_that_end_never_or_did_or_are_nobodys() -> None:
+    lifted = [LIFTED, *({"account": f"a{number}", "reason": "contract", "owner": "ops"} for number in range(7))]
+    ended = LIFTED | {"until": "2026-11-22T12:00:00Z", "account": "globex"}
     told = {lint.code: lint.message for lint in found({"exceptions": [*lifted, ended]})}
     assert told == {
-        "endless-exception": "exceptions without an end: a0, a1, a2, a3, a4 and 2 more",
-        "ended-exception": "exceptions that have ended: acme",
+        "endless-exception": "exceptions that have no end: a0, a1, a2, a3, a4 and 2 more",
+        "ownerless-exception": "exceptions that have no owner: acme",
+        "ended-exception": "exceptions that have ended: globex",
     }
+
+
+def test_what_stands_in_force_is_told_until_it_is_accepted() -> None:
+    book = read({"policies": [{"pack": "openai/api", "exceptions": [LIFTED]}]}, endpoints=(), models={})
+    late = NOW + 365 * lints.DAY
+    assert [line.rpartition("[")[2] for line in lints.standing(book.policies, Limits(), late)] == [
+        "old-list]",
+        "ended-exception]",
+    ]
+    accepted = lints.read({"accept": [{"lint": "old-list", "reason": "checked"}]})
+    assert [line.rpartition("[")[2] for line in lints.standing(book.policies, accepted, late)] == ["ended-exception]"]
 
 
 def test_what_is_accepted_refuses_nothing_and_is_still_told() -> None:

@@ -1,7 +1,9 @@
 """A document's own tests: what they may say, and that they pass and fail where they should."""
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gapura.atlas import sources
@@ -9,8 +11,9 @@ from gapura.clock import instant
 from gapura.rulebook import trials
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.lints import CODES, Limits
 from gapura.rulebook.read import read
-from gapura.rulebook.trials import Outcome
+from gapura.rulebook.trials import Outcome, Trial
 from gapura.terms.rulebook import Endpoint
 
 NOW = instant("2026-11-22T12:00:00+00:00")
@@ -101,3 +104,11 @@ def test_what_cannot_be_meant(said: dict[str, Any], path: str) -> None:
     assert refused.value.path == path
     with pytest.raises(BadDocument):
         trials.read({"not": "a list"})
+
+
+@pytest.mark.parametrize("kind", [Trial, Limits])
+def test_every_field_is_in_the_manual(kind: type[msgspec.Struct]) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "reference" / "policy-documents.md").read_text("utf-8")
+    _, _, told = manual.partition("\n## Tests\n")
+    assert [name for name in kind.__struct_fields__ if f"`{name}`" not in told] == []
+    assert [code for code in CODES if f"| `{code}` |" not in told] == []

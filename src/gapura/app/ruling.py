@@ -65,7 +65,7 @@ class Ruling:
         """What a person should look at, in what is in force now."""
         book, at = self.rules.book, self._store.clock()
         yield from problems(book, at, self._locate)
-        yield from (str(lint) for lint in lints.ageing(book.policies, self._limits, at) if not lint.accepted)
+        yield from lints.standing(book.policies, self._limits, at)
         if self._astray:
             yield self._astray
 

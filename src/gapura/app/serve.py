@@ -18,6 +18,7 @@ from gapura.app.rules import in_force
 from gapura.atlas import sources
 from gapura.atlas.sources import Atlas
 from gapura.clock import system_clock
+from gapura.rulebook.lints import Limits, standing
 from gapura.rulebook.problems import problems
 from gapura.sandbox import base_urls, run
 from gapura.settings import Settings
@@ -46,7 +47,7 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         )
         vendors = bind("127.0.0.1", 0, "the sandbox") if home.sandbox else None
         simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
-        book = _book(settings, home, simulators)
+        book, limits = _ruling(settings, home, simulators)
         atlas = sources.load(settings.home, settings.documents)
         asked = url(authorizer) if authorizer else ""
         told = _keeper(settings, home, simulators, atlas, keeper, asked)
@@ -60,15 +61,16 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
         ]
 
         def announce() -> None:
-            say([*banner(settings, home, book, gates, keeper, asked), *notes(home, book, atlas)])
+            say([*banner(settings, home, book, gates, keeper, asked), *notes(home, book, limits, atlas)])
 
         return Supervisor(children, drain_s=settings.drain_s, on_ready=announce).run()
 
 
-def _book(settings: Settings, home: Home, simulators: dict[str, str]) -> Rulebook:
+def _ruling(settings: Settings, home: Home, simulators: dict[str, str]) -> tuple[Rulebook, Limits]:
     """Before anything is started: rules that cannot be read stop it here, with one clear message."""
     with closing(Store.open(settings.database_path, secret=home.secret)) as store:
-        return in_force(settings, simulators, lambda: store.read(lambda db: rulebooks.in_state(db, "active")))[0]
+        book, paper = in_force(settings, simulators, lambda: store.read(lambda db: rulebooks.in_state(db, "active")))
+        return book, paper.limits
 
 
 def say(lines: Sequence[str]) -> None:
@@ -169,10 +171,14 @@ def banner(
     return lines
 
 
-def notes(home: Home, book: Rulebook, atlas: Atlas) -> list[str]:
+def notes(home: Home, book: Rulebook, limits: Limits, atlas: Atlas) -> list[str]:
     """What a person should look at."""
-    found = [f"note        {problem}" for problem in problems(book, system_clock(), atlas.locate)]
-    return [*found, *(f"note        {name} was set up before and has no key now" for name in home.lost)]
+    at = system_clock()
+    found = [*problems(book, at, atlas.locate), *standing(book.policies, limits, at)]
+    return [
+        *(f"note        {problem}" for problem in found),
+        *(f"note        {name} was set up before and has no key now" for name in home.lost),
+    ]
 
 
 def told(policy: Policy) -> str:

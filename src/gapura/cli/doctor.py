@@ -25,6 +25,7 @@ from gapura.errors import GapuraError
 from gapura.rulebook import papers
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.lints import standing
 from gapura.rulebook.problems import problems
 from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
 from gapura.store import audit, ledger, records, rulebooks, secrets, sqlite, steps
@@ -182,13 +183,14 @@ def _rules(settings: Settings) -> Iterator[Finding]:
     else:
         names = ", ".join(f"{stem}_API_KEY" for stem in PROVIDER_VARIABLES.values())
         yield Finding("providers", "note", f"none is set up (set {names}); a new home starts with the sandbox")
-    book, _ = rules.in_force(settings, simulated, lambda: active)
+    book, paper = rules.in_force(settings, simulated, lambda: active)
     policies = ", ".join(f"{policy.name} ({policy.pack.as_of})" for policy in book.policies)
     yield Finding("policies", "ok", policies or "none")
     stated = ", ".join(dict.fromkeys(one for endpoint in book.endpoints for one in endpoint.egress))
     told = f"{stated}; `gapura doctor egress` judges it" if stated else "not stated"
     yield Finding("egress", "ok" if stated else "note", told)
-    for problem in problems(book, system_clock()):
+    at = system_clock()
+    for problem in (*problems(book, at), *standing(book.policies, paper.limits, at)):
         yield Finding("rules", "note", problem)
     if settings.authorizes:
         yield _authorizer(settings, Rules(book).products)

@@ -42,7 +42,7 @@ def check(api: Api, out: Output, file: Path) -> int:
     """Read FILE (a gapura.toml or a policy document), run its tests, and put nothing in force.  Exit code 3 where it
     cannot be meant, or could not be put in force."""
     found = api.post("/policies/check", file.read_bytes(), format=format_of(file.name))
-    for problem in found["problems"]:
+    for problem in (*found["problems"], *told.findings(found["findings"])):
         out.warn(problem)
     out.say(found, lambda: told.checked(found))
     return ending.OK if found["sound"] and found["findings"]["stands"] else ending.NO

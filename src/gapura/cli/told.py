@@ -35,7 +35,8 @@ def checked(found: Found) -> str:
     if not found["sound"]:
         return str(found["message"])
     differs = "differs from what is in force" if found["changed"] else "is what is in force"
-    return "\n".join([f"sound; version {found['version']} {differs}", *findings(found["findings"])])
+    sound = "sound" if found["findings"]["stands"] else "it can be meant, and could not be put in force"
+    return f"{sound}; version {found['version']} {differs}"
 
 
 def tested(found: Found) -> str:

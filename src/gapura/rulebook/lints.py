@@ -31,7 +31,7 @@ ANYBODY = Account("", "", "")
 
 Code = Literal[
     "splits-eu", "short-notice", "unreachable-rule", "contradicting-rules", "two-phases", "old-list",
-    "endless-exception", "ended-exception",
+    "endless-exception", "ownerless-exception", "ended-exception",
 ]  # fmt: skip
 REFUSE: frozenset[Code] = frozenset({"splits-eu", "short-notice"})
 
@@ -87,18 +87,21 @@ def lints(policies: Sequence[Policy], limits: Limits, at: int) -> list[Lint]:
             *_notice(policy, limits),
             *_rules(policy, at),
             *_age(policy, limits, at),
-            *_endless(policy),
-            *_ended(policy, at),
+            *_exceptions(policy, at),
         )
     ]
     found += [_judged("two-phases", policy, message, limits) for policy, message in _two_phases(policies, at)]
     return sorted(found, key=lambda lint: not lint.refuses)
 
 
-def ageing(policies: Sequence[Policy], limits: Limits, at: int) -> list[Lint]:
-    """Those findings that come with time, in a document that nobody touches."""
-    found = ((policy, *finding) for policy in policies for finding in (*_age(policy, limits, at), *_ended(policy, at)))
-    return [_judged(code, policy, message, limits) for policy, code, message in found]
+def standing(policies: Sequence[Policy], limits: Limits, at: int) -> list[str]:
+    """Of what is in force and nobody has accepted: the findings that come with time, and exceptions that will stay."""
+    found = [
+        _judged(code, policy, message, limits)
+        for policy in policies
+        for code, message in (*_age(policy, limits, at), *_exceptions(policy, at))
+    ]
+    return [str(lint) for lint in found if not lint.accepted]
 
 
 def _accepted(raw: object, path: str) -> Accepted:
@@ -229,14 +232,16 @@ def _age(policy: Policy, limits: Limits, at: int) -> Iterator[tuple[Code, str]]:
         )
 
 
-def _endless(policy: Policy) -> Iterator[tuple[Code, str]]:
-    if endless := [one.account for one in policy.exceptions if not one.ends]:
-        yield "endless-exception", f"exceptions without an end: {_few(endless)}"
-
-
-def _ended(policy: Policy, at: int) -> Iterator[tuple[Code, str]]:
-    if ended := [one.account for one in policy.exceptions if over(one, at)]:
-        yield "ended-exception", f"exceptions that have ended: {_few(ended)}"
+def _exceptions(policy: Policy, at: int) -> Iterator[tuple[Code, str]]:
+    standing = [one for one in policy.exceptions if not over(one, at)]
+    findings: tuple[tuple[Code, str, list[str]], ...] = (
+        ("endless-exception", "have no end", [one.account for one in standing if not one.ends]),
+        ("ownerless-exception", "have no owner", [one.account for one in standing if not one.owner.strip()]),
+        ("ended-exception", "have ended", [one.account for one in policy.exceptions if over(one, at)]),
+    )
+    for code, what, accounts in findings:
+        if accounts:
+            yield code, f"exceptions that {what}: {_few(accounts)}"
 
 
 def _few(names: Iterable[str], most: int = 5) -> str:

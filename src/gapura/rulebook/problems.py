@@ -3,14 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from gapura.atlas.territories import CODES, sovereigns
-from gapura.rulebook.conditions import over
 from gapura.rulebook.egress import Locate, nowhere, place
 from gapura.rulebook.opinions import guarding, product_of
 from gapura.rulebook.weigh import covers
 from gapura.terms.rulebook import Endpoint, Policy, Rulebook
-
-MENTIONED = 3
-"""Accounts by name; of more of them the number says enough."""
 
 
 def problems(book: Rulebook, at: int, locate: Locate | None = None) -> list[str]:
@@ -46,7 +42,6 @@ def _policies(book: Rulebook, at: int, locate: Locate | None) -> Iterator[str]:
         if product_of(policy) == "api" and not any(policy in policies for policies in guarded.values()):
             yield f"policy {policy.name} guards none of the providers that are set up"
         yield from _follows(policy)
-        yield from _exceptions(policy, at)
     if names and not book.site_territory:
         yield (
             f"callers with a private or no address are refused by {', '.join(names)}: "
@@ -89,10 +84,3 @@ def _follows(policy: Policy) -> Iterator[str]:
             f"policy {policy.name} lets territories follow their sovereigns, as of {sovereigns().as_of}: "
             f"{told or 'none that makes a difference'}"
         )
-
-
-def _exceptions(policy: Policy, at: int) -> Iterator[str]:
-    found = [lifted.account for lifted in policy.exceptions if not over(lifted, at) and not lifted.owner.strip()]
-    if found:
-        some = ", ".join(found[:MENTIONED]) + ", …" * (len(found) > MENTIONED)
-        yield f"{len(found)} of the exceptions to policy {policy.name} name no owner: {some}"
