@@ -71,6 +71,14 @@ def test_who_is_moved_to_another_provider_is_told_too() -> None:
     assert lifted.counts == {("allow", "allow", True, "HK"): 1}
 
 
+def test_products_that_others_serve_are_counted_too() -> None:
+    shadow, origin = Shadow(Rules(BLOCKS.book)), Origin("HK", "certain", "peer")
+    for at in (99, 200, 200):
+        live = WARNS.judge_product("p", origin, WHO.account, at)
+        shadow.beside_product(live, "p", origin, WHO.account, at, "")
+    assert shadow.counts == {("warn", "warn", False, "HK"): 1, ("warn", "block", False, "HK"): 2}
+
+
 def test_a_decision_is_made_once() -> None:
     shadow = Shadow(Rules(BLOCKS.book))
     for _ in range(50):

@@ -155,6 +155,8 @@ class Authorizer:
         model = stated.get(MODEL, "")
         verdict = rules.judge_product(product, origin, account, at, model)
         self._answered[product, verdict.effect, origin.territory] += 1
+        if gate.shadow is not None:
+            gate.shadow.beside_product(verdict, product, origin, account, at, model)
         notice = ""
         if verdict.effect in {"warn", "review"}:
             told = gate.notices.of_product(rules, product, origin, account, at, model)

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from gapura.rulebook.compile import Rules
-from gapura.terms.caller import Caller
+from gapura.terms.caller import Account, Caller
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Effect, Route
-from gapura.terms.verdict import Decision, Shadowed
+from gapura.terms.verdict import Decision, Shadowed, Verdict
 
 Decide = Callable[[Rules, Route, Caller, Origin, int, str], Decision]
 
@@ -29,3 +29,10 @@ class Shadow:
         moved = found.open_to != live.open_to
         self.counts[live.effect, found.effect, moved, origin.territory] += 1
         return Shadowed(found.effect, found.policy_version) if moved or found.effect != live.effect else None
+
+    def beside_product(
+        self, live: Verdict, product: str, origin: Origin, account: Account, at: int, model: str
+    ) -> None:
+        """The same for a product that others serve: counted, and in no record, since no request passes here."""
+        found = self.rules.judge_product(product, origin, account, at, model)
+        self.counts[live.effect, found.effect, False, origin.territory] += 1
