@@ -120,11 +120,12 @@ def test_in_the_record_a_rulebooks_version_leads_to_its_document(home: Any) -> N
 
 
 def test_doing_it_twice_does_it_once(home: Any) -> None:
-    first, second = version(home, FIRST), version(home, TESTED)
+    first, second = version(home, FIRST), version(home, YAML, "yaml")
     assert activate(home, first, idempotency_key="one").status == 200
     assert activate(home, second).status == 200
     again = activate(home, first, idempotency_key="one")
     assert again.status == 200 and home.ask("GET", "/policies/versions").json["decides"] == second
+    assert effect(home) == "block"  # the second's: what has happened since is not undone
     assert activate(home, second).json["former"] == second  # is in force already
     assert len(home.ask("GET", f"/policies/versions/{second}").json["history"]) == 2
 

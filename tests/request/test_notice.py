@@ -60,7 +60,9 @@ def test_who_is_blocked_later_is_told_the_later_date() -> None:
         late["sunset"] == "Thu, 01 Aug 2024 00:00:00 GMT"
         and 'from="2024-08-01T00:00:00+00:00"' in late["gapura-notice"]
     )
-    assert told(used)["sunset"] == "Mon, 08 Jul 2024 16:00:00 GMT"
+    notices = Notices()
+    both = [told(used, notices=notices, name=name)["sunset"] for name in ("acme", "late", "acme")]
+    assert both == ["Mon, 08 Jul 2024 16:00:00 GMT", late["sunset"], "Mon, 08 Jul 2024 16:00:00 GMT"]
 
 
 def test_what_is_remembered_ends_with_its_time_and_with_its_rules() -> None:
