@@ -1,10 +1,14 @@
 """Where the caller is: what is believed, from whom, and what is said aloud instead of being ignored."""
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gapura.atlas import networks
+from gapura.atlas.corrections import Correction, Corrections
+from gapura.atlas.networks import Networks
 from gapura.atlas.proxies import Trust
 from gapura.atlas.ranges import Ranges
 from gapura.atlas.sources import Atlas, Packed
@@ -82,6 +86,22 @@ def test_the_site_speaks_for_those_without_an_address(peer: str) -> None:
 @pytest.mark.parametrize("peer", [EU, NOWHERE])
 def test_the_site_does_not_speak_for_a_public_address(peer: str) -> None:
     assert where(peer, site="SG").territory == ""
+
+
+def test_all_that_the_atlas_knows_is_handed_on(tmp_path: Path) -> None:
+    (tmp_path / "relay.csv").write_text("8.8.8.0/24,UA,UA-43,,\n")
+    lists = Networks.of([networks.read(tmp_path / "relay.csv", "relay", as_of="2026-11-01")])
+    corrections = Corrections.of([Correction("10.1.0.0/16", "HK", "the branch", "ops")], 0)
+    places = Places(Atlas(ATLAS.sources, networks=lists, corrections=corrections), Trust(), "SG")
+    told = locate([], "2002:808:808::1", caller(), places)
+    assert (told.territory, told.subdivision, told.network, told.embedded) == ("UA", "UA-43", "relay", "6to4")
+    assert told.confidence == places.atlas.locate("8.8.8.8").confidence == 0.92
+    branch = locate([], "10.1.2.3", caller(), places)
+    assert (branch.territory, branch.derivation, branch.network, branch.confidence) == ("HK", "peer", "private", 1.0)
+    site = locate([], "10.2.2.3", caller(), places)
+    assert (site.territory, site.derivation, site.network, site.confidence) == ("SG", "site", "private", 1.0)
+    stated = locate([(TERRITORY, b"CN")], "", ASSERTING, places)
+    assert (stated.confidence, stated.network, stated.answers) == (1.0, "", ())
 
 
 ADDRESS, TERRITORY = b"gapura-client-address", b"gapura-client-territory"

@@ -7,7 +7,6 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,11 +15,11 @@ import click
 
 from gapura import runtime
 from gapura.app import rules
-from gapura.atlas import packs, sources
+from gapura.atlas import inventory, packs, sources
 from gapura.cli import ending, offline
 from gapura.cli.egress import egress
 from gapura.cli.output import Output, table
-from gapura.clock import SECOND, system_clock
+from gapura.clock import system_clock
 from gapura.errors import GapuraError
 from gapura.rulebook import papers
 from gapura.rulebook.compile import Rules
@@ -32,11 +31,9 @@ from gapura.store import audit, ledger, records, rulebooks, secrets, sqlite, ste
 from gapura.store.base import Connection
 
 OLDEST_PYTHON = (3, 11)
-# Registries move about one address block in a hundred a month.
-STALE_DAYS = 90
+SOUND: dict[str, Literal["ok", "note", "wrong"]] = {"ok": "ok", "stale": "note", "damaged": "wrong"}
 LEAST_FREE = 1 << 30
 PRIVATE = 0o077
-DAY = 86_400 * SECOND
 
 # What a damaged, foreign or forbidden file may raise on the way to an answer.
 TROUBLE = (GapuraError, BadDocument, OSError, ValueError, ImportError, apsw.Error)
@@ -162,11 +159,9 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 
 def _atlas(settings: Settings) -> Iterator[Finding]:
-    atlas = sources.load(settings.home, settings.documents)
-    age = system_clock() // DAY - (date.fromisoformat(atlas.as_of) - date(1970, 1, 1)).days
-    fresh = age <= STALE_DAYS
-    told = "" if fresh else "; install a newer gapura-atlas"
-    yield Finding("atlas", "ok" if fresh else "note", f"{atlas.source} of {atlas.as_of}, {age} days old{told}")
+    for found in inventory.verify(settings.home, settings.documents, system_clock()):
+        yield Finding("atlas", SOUND[found.state], f"{found.what}: {found.found}")
+    sources.load(settings.home, settings.documents)
 
 
 def _rules(settings: Settings) -> Iterator[Finding]:
