@@ -71,8 +71,13 @@ def test_the_documents_of_the_manual() -> None:
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-def examples(page: str, language: str = "toml") -> str:
-    return "\n".join(re.findall(rf"```{language}\n(.*?)```", (REFERENCE / page).read_text("utf-8"), re.DOTALL))
+def examples(page: str, language: str = "toml", until: str = "") -> str:
+    text = (REFERENCE / page).read_text("utf-8")
+    part = text.partition(f"\n{until}\n")[0] if until else text
+    return "\n".join(re.findall(rf"```{language}\n(.*?)```", part, re.DOTALL))
+
+
+POLICIES = examples("policy-documents.md", until="## Tests")
 
 
 def test_every_example_of_the_manual_is_read() -> None:
@@ -80,7 +85,7 @@ def test_every_example_of_the_manual_is_read() -> None:
     endpoint = endpoints(settings, configured=["qwen"], base_urls={})[0]
     told = read(settings, endpoints=[endpoint], models=MODELS)
     assert (endpoint.processing_territory, len(told.policies[0].phases)) == ("SG", 2)
-    first, second, third = book(examples("policy-documents.md")).policies
+    first, second, third = book(POLICIES).policies
     assert [rule.id for rule in first.rules] == ["new-models-not-from-hk", "owned-elsewhere", "hidden-callers"]
     assert first.follows["PR"] == "US" and second.account_place and third.pack.partial.keys() == {"UA"}
     (in_yaml,) = read_policies(parse(examples("policy-documents.md", "yaml").encode(), "yaml"), MODELS)
@@ -146,7 +151,7 @@ def test_a_version_outlives_releases() -> None:
 
 
 def test_what_is_read_survives_the_wire() -> None:
-    told = book(examples("policy-documents.md"))
+    told = book(POLICIES)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=Rulebook) == told
     assert msgspec.json.decode(msgspec.json.encode(told), type=Rulebook) == told
 

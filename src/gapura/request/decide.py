@@ -44,7 +44,7 @@ def decide(rules: Rules, route: Route, caller: Caller, origin: Origin, at: int, 
     )
     known = rules.decisions.get(key)
     if known is None or known[0] is not route:
-        known = route, _decide(rules, route, caller, origin, at)
+        known = rules.shared(route, _decide(rules, route, caller, origin, at))
         if not rules.fleeting:
             rules.decisions.keep(key, known)
     same = known[1]

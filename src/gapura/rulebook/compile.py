@@ -10,9 +10,9 @@ from functools import cache
 from typing import TypeVar
 
 from gapura.providers import catalogue
-from gapura.rulebook.distinct import Distinct, Standing
+from gapura.rulebook.distinct import Distinct
 from gapura.rulebook.egress import Locate, called_from, nowhere
-from gapura.rulebook.facts import Facts
+from gapura.rulebook.facts import Facts, names
 from gapura.rulebook.opinions import Guard, Opinion, guarding, opinions, product_name, product_of, verdict
 from gapura.rulebook.shelf import Shelf
 from gapura.rulebook.weigh import announced, turning_points
@@ -37,7 +37,7 @@ class Memo(dict[K, V]):
         return value
 
 
-Question = tuple[str, str, str, str, str, str, str, Standing, int]
+Question = tuple[str, str, str, str, str, str, str, int, int]
 
 
 class Rules:
@@ -76,6 +76,7 @@ class Rules:
         self._ceilings: Memo[str, int] = Memo()
         self.decisions: Memo[tuple[object, ...], tuple[Route, Decision]] = Memo()
         self._verdicts: Memo[Question, Verdict] = Memo()
+        self._shared: Memo[tuple[str, Decision], tuple[Route, Decision]] = Memo()
 
     def is_guarded(self, provider: str) -> bool:
         """Whether any policy has a say about this provider."""
@@ -93,6 +94,13 @@ class Rules:
             if rest and provider in self.endpoints:
                 return self._routes.keep(model, Route(model=model, targets=(Target(provider, rest),)))
         return route
+
+    def shared(self, route: Route, decision: Decision) -> tuple[Route, Decision]:
+        """The same for all who get the same: many questions have few answers, and few stay at hand."""
+        known = self._shared.get((route.model, decision))
+        if known is None or known[0] is not route:
+            known = self._shared.keep((route.model, decision), (route, decision))
+        return known
 
     def ceiling(self, route: Route) -> int:
         """The most output tokens that one choice of any of the route's models may have."""
@@ -115,7 +123,7 @@ class Rules:
 
     def instants_after(self, account: Account, at: int) -> list[int]:
         """Every instant to come at which an answer to this account may change."""
-        lifted = (shelf.exceptions(name) for _, shelf in self._all for name in (account.external_id, account.id))
+        lifted = (shelf.exceptions(name) for _, shelf in self._all for name in names(account))
         ends = {exemption.ends for exceptions in lifted for exemption in exceptions}
         return sorted(instant for instant in self._announced | ends if instant > at)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gapura.clock import text
 from gapura.rulebook.expressions import BadExpression, Failed, compiled
-from gapura.rulebook.facts import Facts, owners
+from gapura.rulebook.facts import Facts, names, owners
 from gapura.terms.caller import Account
 from gapura.terms.rulebook import Exemption, Rule
 
@@ -55,9 +55,7 @@ def _place(facts: Facts) -> tuple[str, ...]:
 
 
 CONDITIONS: dict[str, Condition] = {
-    "accounts": Condition(
-        lambda facts: tuple(filter(None, (facts.account.external_id, facts.account.id))), "is for other accounts"
-    ),
+    "accounts": Condition(lambda facts: names(facts.account), "is for other accounts"),
     "territories": Condition(_place, ""),
     "networks": Condition(lambda facts: (facts.network,) if facts.network else (), "is for other networks"),
     "declared_territory": _of_account("declared_territory", "is for accounts that declare another territory"),
@@ -92,8 +90,11 @@ def ask(rule: Rule, facts: Facts) -> Answer:
 
 def for_model(patterns: Sequence[str], facts: Facts) -> bool:
     """Whether any of the patterns is for the model, by its name or as provider/model; without any, all are."""
-    names = (facts.model, f"{facts.provider}/{facts.model}")
-    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns for name in model_names(facts))
+
+
+def model_names(facts: Facts) -> tuple[str, str]:
+    return facts.model, f"{facts.provider}/{facts.model}"
 
 
 def over(what: Rule | Exemption, at: int) -> bool:

@@ -2,17 +2,21 @@
 
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
+from itertools import count
+from operator import attrgetter
 
 from gapura.atlas.territories import CODES
 from gapura.rulebook.conditions import OF_ACCOUNTS
 from gapura.rulebook.expressions import BadExpression, Expression, compiled
+from gapura.rulebook.facts import OURS, owners
 from gapura.terms.caller import Account, Status
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Rulebook
 
-Standing = tuple[int, int, Status, tuple[str, ...]]
-"""What tells an account from others, to these rules: what names it by either name, its state, and what they look at.
-Accounts that differ in nothing else share their answers."""
+Said = str | tuple[str, ...]
+"""What an account says in the fields that the rules ask about: attrgetter gives one value, or a tuple of several."""
+
+LIMIT = 65_536
 
 
 class Distinct:
@@ -22,21 +26,47 @@ class Distinct:
         used = list(_expressions(book))
         self.fleeting = any(expression.fleeting for expression in used)
         self._groups = _groups(book)
-        self._fields = _fields(book, used)
+        self._by_id = {name: group for name, group in self._groups.items() if name.startswith(OURS)}
+        self._asked = _asked(book, used)
+        self._fields = attrgetter(*self._asked) if self._asked else None
         self._divided = _divided(book, used)
+        self._seen: dict[tuple[int, int, Status, Said], int] = {}
+        self._kinds: dict[tuple[int, int, Status, Said], int] = {}
+        self._numbers = count(1)
 
-    def standing(self, account: Account) -> Standing:
-        groups, fields = self._groups, self._fields
-        return (
-            groups.get(account.external_id, 0),
-            groups.get(account.id, 0),
-            account.status,
-            tuple([getattr(account, field) for field in fields]) if fields else (),
+    def standing(self, account: Account) -> int:
+        """A number that tells an account from others, to these rules: by what names it, its state, and what rules ask
+        about.  Accounts that differ in nothing else have the same."""
+        said: Said = self._fields(account) if self._fields else ""
+        by_id = self._by_id.get(account.id, 0) if self._by_id else 0
+        seen = self._groups.get(account.external_id, 0), by_id, account.status, said
+        return self._seen.get(seen) or self._number(seen)
+
+    def _number(self, seen: tuple[int, int, Status, Said]) -> int:
+        """Whoever sets an account's fields must not set our memory; a number is never given twice."""
+        kind = *seen[:3], self._alike(seen[3])
+        for known in (self._seen, self._kinds):
+            if len(known) >= LIMIT:
+                known.clear()
+        if kind not in self._kinds:
+            self._kinds[kind] = next(self._numbers)
+        return self._seen.setdefault(seen, self._kinds[kind])
+
+    def _alike(self, said: Said) -> Said:
+        """What no rule names is all the same."""
+        values = said if isinstance(said, tuple) else (said,)
+        return tuple(
+            value if named is None else ",".join(sorted(named.intersection(_values(name, value))))
+            for value, (name, named) in zip(values, self._asked.items(), strict=False)
         )
 
     def part(self, origin: Origin) -> str:
         """The subdivision, in territories of which any policy tells parts apart."""
         return origin.subdivision if origin.territory in self._divided else ""
+
+
+def _values(field: str, value: str) -> tuple[str, ...]:
+    return owners(value) if field == "ownership" else (value,)
 
 
 def _groups(book: Rulebook) -> dict[str, int]:
@@ -58,11 +88,16 @@ def _expressions(book: Rulebook) -> Iterator[Expression]:
             yield compiled(rule.when)
 
 
-def _fields(book: Rulebook, used: Iterable[Expression]) -> tuple[str, ...]:
-    """The account's fields that any rule asks about.  Its state is looked at in any case."""
+def _asked(book: Rulebook, used: Iterable[Expression]) -> dict[str, frozenset[str] | None]:
+    """The account's fields that any rule asks about, and the values that are named; None: an expression looks at it,
+    so any value may count.  Its names and its state are looked at in any case."""
     rules = [rule for policy in book.policies for rule in policy.rules]
-    asked = {name for name in OF_ACCOUNTS if any(getattr(rule, name) for rule in rules)}
-    return tuple(sorted(asked.union(*(expression.fields for expression in used)) - {"status"}))
+    asked: dict[str, frozenset[str] | None] = {}
+    for name in OF_ACCOUNTS:
+        asked[name] = frozenset[str]().union(*(getattr(rule, name) for rule in rules))
+    for field in frozenset[str]().union(*(expression.fields for expression in used)):
+        asked[field] = None
+    return {name: named for name, named in sorted(asked.items()) if named != frozenset() and name != "status"}
 
 
 def _divided(book: Rulebook, used: Iterable[Expression]) -> frozenset[str]:

@@ -26,6 +26,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     egress: tuple[str, ...] = ()
 
 
+OURS = "acc_"
+"""How ids begin that Gapura gave; by these, too, a document may name an account."""
+
+
+def names(account: Account) -> tuple[str, ...]:
+    """What a document may call it: its external id first."""
+    ours = (account.id,) if account.id.startswith(OURS) else ()
+    return (account.external_id, *ours) if account.external_id else ours
+
+
 @lru_cache(4096)
 def owners(written: str) -> tuple[str, ...]:
     """The territories of an account's owners, from `Account.ownership`.  What is no territory is left out.

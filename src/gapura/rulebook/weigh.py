@@ -10,7 +10,7 @@ import msgspec
 
 from gapura.clock import text
 from gapura.rulebook.conditions import Holds, ask, evidence, for_everybody, in_time, over
-from gapura.rulebook.facts import Facts
+from gapura.rulebook.facts import Facts, names
 from gapura.rulebook.shelf import Shelf, in_turn
 from gapura.terms.rulebook import STRICTNESS, Coverage, Effect, Exemption, Phase, Policy, Rule
 
@@ -45,6 +45,8 @@ def weigh(policy: Policy, facts: Facts, shelf: Shelf | None = None) -> Ruling:
     partly: list[tuple[Rule, str]] = []
     for rule in shelf.rules(facts) if shelf else in_turn(policy.rules):
         if ruling is not None:
+            if shelf:
+                break
             passed.append(Passed(rule.id, f"{ruling.rule} decided before it"))
             continue
         holds, why = ask(rule, facts)
@@ -104,7 +106,7 @@ def _egress(policy: Policy, facts: Facts) -> Ruling | None:
 
 def _exception(policy: Policy, facts: Facts, shelf: Shelf | None, passed: list[Passed]) -> Ruling | None:
     """Those under the account's external id come before those under its own."""
-    for name in (facts.account.external_id, facts.account.id):
+    for name in names(facts.account):
         named = shelf.exceptions(name) if shelf else (one for one in policy.exceptions if one.account == name)
         for exemption in named:
             if not over(exemption, facts.at):
