@@ -73,7 +73,7 @@ def _described(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     if operation.method != "GET":
         described["parameters"].append({"name": "idempotency-key", "in": "header", "schema": {"type": "string"}})
     if body := operation.types.get("body"):
-        opaque = {bytes: "text/csv", Upload: "application/octet-stream"}
+        opaque = {bytes: operation.takes, Upload: "application/octet-stream"}
         content = {opaque[body]: {}} if body in opaque else {"application/json": {"schema": schemas[body]}}
         described["requestBody"] = {"required": True, "content": content}
     return described

@@ -134,7 +134,7 @@ class Page(msgspec.Struct, forbid_unknown_fields=True):
 @dataclass(frozen=True)
 class Operation:
     """`needs` are the actions that a principal must be allowed, all of them; none: whoever is known may.
-    `media` is what the answer is, where it is not JSON."""
+    `media` is what the answer is, where it is not JSON, and `takes` what a body of bytes is."""
 
     method: str
     path: str
@@ -142,6 +142,7 @@ class Operation:
     handler: Handler
     status: int = 200
     media: str = "application/json"
+    takes: str = "text/csv"
     types: Mapping[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:

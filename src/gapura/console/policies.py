@@ -170,7 +170,7 @@ def _told(rules: Rules, shadow: Rules | None, ask: Ask, at: int) -> Told:
 
 OPERATIONS = (
     Operation("GET", "/policies", ("rulebook.read",), show),
-    Operation("POST", "/policies/check", ("rulebook.read",), check),
+    Operation("POST", "/policies/check", ("rulebook.read",), check, takes=proposals.MEDIA),
     Operation("POST", "/policies/reload", ("rulebook.read", "account.write"), reload),
     Operation("GET", "/policies/explain", ("rulebook.read",), explained),
     Operation("GET", "/decisions/{decision}", ("record.read",), decision),

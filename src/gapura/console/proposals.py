@@ -24,6 +24,10 @@ CURRENT, DEFAULT = "current", "default"
 """Names beside those of versions: what is in force, and what holds where nobody has written a policy."""
 
 
+MEDIA = "application/toml"
+"""What a document comes as, unless its `format` says otherwise."""
+
+
 class Proposal(NamedTuple):
     """A document, and the rulebook that it makes here.  `whole`: a gapura.toml, which is put in force by whoever can
     write the file; its lints are told, and refuse nothing."""

@@ -215,10 +215,10 @@ def _decides(call: Call, db: Connection) -> str:
 
 OPERATIONS = (
     Operation("GET", "/policies/versions", ("rulebook.read",), list_),
-    Operation("POST", "/policies/versions", ("rulebook.write",), propose),
+    Operation("POST", "/policies/versions", ("rulebook.write",), propose, takes=proposals.MEDIA),
     Operation("GET", "/policies/versions/{version}", ("rulebook.read",), show),
     Operation("POST", "/policies/versions/{version}/test", ("rulebook.read",), test_version),
     Operation("POST", "/policies/versions/{version}/activate", ("rulebook.activate",), activate),
-    Operation("POST", "/policies/test", ("rulebook.read",), test),
+    Operation("POST", "/policies/test", ("rulebook.read",), test, takes=proposals.MEDIA),
     Operation("POST", "/policies/diff", ("rulebook.read",), compare),
 )
