@@ -70,7 +70,11 @@ def test_lists_come_as_text_or_as_lists() -> None:
         ({"GAPURA_TRUSTED_PROXIES": "10.0.0.1/8"}, {}, "GAPURA_TRUSTED_PROXIES: 10.0.0.1/8 has host bits set"),
         ({"GAPURA_TRUSTED_PROXIES": "proxy"}, {}, "GAPURA_TRUSTED_PROXIES: 'proxy' does not appear to be an IPv4"),
         ({"GAPURA_SITE_TERRITORY": "china"}, {}, "GAPURA_SITE_TERRITORY: a territory is a two-letter code"),
-        ({"GAPURA_NOTICE_PAGE": "example.com"}, {}, "GAPURA_NOTICE_PAGE: expected a URL, as https://example.com/notice"),
+        (
+            {"GAPURA_NOTICE_PAGE": "example.com"},
+            {},
+            "GAPURA_NOTICE_PAGE: expected a URL, as https://example.com/notice",
+        ),
         ({"GAPURA_NOTICE_PAGE": 'https://a/"><b>'}, {}, "GAPURA_NOTICE_PAGE: expected a URL"),
         ({"GAPURA_DATABASE": "postgres://db"}, {}, "GAPURA_DATABASE: this version keeps its state in SQLite"),
         ({"GAPURA_BOOTSTRAP_KEY": "short"}, {}, "GAPURA_BOOTSTRAP_KEY: a secret has at least 32 random characters"),
