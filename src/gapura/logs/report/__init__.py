@@ -83,7 +83,7 @@ def scale(values: list[int]) -> list[int]:
     """The least value of each class: equal ratios, since one territory often outweighs all others together.
 
     >>> scale([0, 1, 9, 120_000]), scale([3, 3]), scale([0])
-    ([1, 11, 109, 1137, 11892], [3], [])
+    ([1, 11, 108, 1116, 11571], [3], [])
     """
     hit = [value for value in values if value]
     if not hit:
@@ -170,7 +170,7 @@ def share(part: int, whole: int) -> str:
     """In per cent.
 
     >>> share(1, 3), share(1, 100_000), share(0, 5), share(0, 0)
-    ('33 %', '< 0.1 %', '0 %', '–')
+    ('33.3 %', '< 0.1 %', '0 %', '–')
     """
     if not whole:
         return "–"
