@@ -10,7 +10,7 @@ from gapura.request.decide import Servable, decide, servable
 from gapura.rulebook.compile import Rules
 from gapura.terms.caller import Account, Caller, Key
 from gapura.terms.place import Certainty, Origin
-from gapura.terms.rulebook import Endpoint, Pack, Phase, Policy, Route, Rulebook, Target
+from gapura.terms.rulebook import Endpoint, Exemption, Pack, Phase, Policy, Route, Rulebook, Target
 
 PACK = Pack(name="p", as_of="2024", source="s", guards=("openai",), supported=frozenset({"SG"}), partial={"UA": ""})
 STRICT = Pack(name="q", as_of="2024", source="s", guards=("glm",), kind="deny", excluded=frozenset({"SG"}))
@@ -179,3 +179,13 @@ def test_a_blocked_target_is_never_served_and_memory_changes_nothing() -> None:
         else:
             with pytest.raises(GapuraError):
                 servable(decision, used, fresh=True)
+
+
+def test_what_is_noted_of_a_caller_is_for_these_rules_alone() -> None:
+    lifted = (Exemption(account="acme", reason="contract"),)
+    without, lifting = rules(), rules(exceptions=lifted)
+    who = caller()
+    for _ in range(2):
+        for used, effect in ((without, "block"), (lifting, "allow")):
+            assert decide(used, route(OPENAI), who, origin("CN"), 1, "d").effect == effect
+    assert who == caller() and hash(who.noted) == hash(caller().noted)

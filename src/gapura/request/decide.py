@@ -30,16 +30,19 @@ class Servable(NamedTuple):
 
 def decide(rules: Rules, route: Route, caller: Caller, origin: Origin, at: int, decision_id: str) -> Decision:
     """One verdict for each target, in the route's order.  It never raises: a block is an answer, too."""
-    account = caller.account
+    # Looked up among a hundred thousand names, this would cost more than all the rest: it is noted where we are anyway.
+    noted = caller.noted
+    if noted.rules != rules.number:
+        noted.rules, noted.standing = rules.number, rules.standing(caller.account)
     key = (
         route.model,
         origin.territory,
         origin.certainty,
         rules.part(origin),
         origin.network,
-        rules.standing(account),
+        noted.standing,
         caller.key.providers,
-        account.data_may_go_to,
+        caller.account.data_may_go_to,
         rules.stretch(at),
     )
     known = rules.decisions.get(key)

@@ -7,6 +7,7 @@ same answer, so answers are remembered by the stretch of time that they hold for
 import sys
 from bisect import bisect_right
 from functools import cache
+from itertools import count
 from typing import TypeVar
 
 from gapura.providers import catalogue
@@ -40,16 +41,21 @@ class Memo(dict[K, V]):
 Question = tuple[str, str, str, str, str, str, str, int, int]
 
 
+_NUMBERS = count(1)
+
+
 class Rules:
     """A rulebook in force.  Immutable but for what it remembers; a request uses one from its start to its end.
 
     `decisions` is where the stage `decide` keeps its own, so that they go when these rules go; nothing may be kept
-    where `fleeting`: an expression looks at the time.  `products` are those that `judge_product` knows.  `locate`
-    places the addresses that the gateway calls from: where place data change, rules that name any are made anew.
+    where `fleeting`: an expression looks at the time.  `products` are those that `judge_product` knows; `number` tells
+    these rules from all others in this process.  `locate` places the addresses that the gateway calls from: where place
+    data change, rules that name any are made anew.
     """
 
     def __init__(self, book: Rulebook, locate: Locate = nowhere) -> None:
         self.book = book
+        self.number = next(_NUMBERS)
         self._elsewhere = (book.egress_territory,) if book.egress_territory else ()
         self._called_from = {one.provider: called_from(one, locate) for one in book.endpoints if one.egress}
         self.endpoints: dict[str, Endpoint] = {endpoint.provider: endpoint for endpoint in book.endpoints}

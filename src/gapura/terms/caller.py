@@ -53,8 +53,25 @@ class Key(msgspec.Struct, frozen=True):
     created_at: int = 0
 
 
+class Noted:
+    """What `decide` notes about a caller for its next request: its `standing` to the `rules` of that number.  It is no
+    part of who calls: any two are equal."""
+
+    __slots__ = ("rules", "standing")
+
+    def __init__(self) -> None:
+        self.rules = self.standing = 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Noted)
+
+    def __hash__(self) -> int:
+        return 0
+
+
 class Caller(msgspec.Struct, frozen=True):
-    """A known key and its account, as one request sees them."""
+    """A known key and its account, as requests see them.  Whoever changes either makes a new one."""
 
     key: Key
     account: Account
+    noted: Noted = msgspec.field(default_factory=Noted)
