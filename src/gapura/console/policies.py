@@ -14,14 +14,12 @@ from gapura.console.proposals import Findings, Written
 from gapura.errors import NotFound
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument, nearest
-from gapura.rulebook.explain import Ahead, Explanation, explain, explain_product
+from gapura.rulebook.explain import Explanation, explain, explain_product
 from gapura.rulebook.problems import problems
 from gapura.store import records
 from gapura.terms.caller import Account
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Endpoint, Policy, Target
-
-MOST_LATER = 50
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -58,10 +56,8 @@ class Asked(Question, forbid_unknown_fields=True, kw_only=True):
 
 
 class Told(Explanation, frozen=True):
-    """`later`: every change of the effect that is written down already, by date.  `next`: what the policy version in
-    shadow says of the same, None where none runs."""
+    """`next`: what the policy version in shadow says of the same, None where none runs."""
 
-    later: tuple[Ahead, ...] = ()
     next: Explanation | None = None
 
 
@@ -159,13 +155,8 @@ def _questions(call: Call, query: Asked, origin: Origin, account: Account) -> li
 
 def _told(rules: Rules, shadow: Rules | None, ask: Ask, at: int) -> Told:
     now = ask(rules, at)
-    later: list[Ahead] = []
-    one = now
-    while one.ahead is not None and len(later) < MOST_LATER:
-        later.append(one.ahead)
-        one = ask(rules, one.ahead.at)
     fields = {name: getattr(now, name) for name in Explanation.__struct_fields__}
-    return Told(**fields, later=tuple(later), next=ask(shadow, at) if shadow else None)
+    return Told(**fields, next=ask(shadow, at) if shadow else None)
 
 
 OPERATIONS = (

@@ -1,9 +1,11 @@
 """A verdict told in full: what each policy said, every rule passed over and why, and what changes next."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 
+from gapura.rulebook.ahead import Ahead, ahead
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.opinions import Opinion, product_name
 from gapura.rulebook.weigh import Passed
@@ -13,17 +15,13 @@ from gapura.terms.rulebook import Policy
 from gapura.terms.verdict import Verdict
 
 
-class Ahead(msgspec.Struct, frozen=True):
-    """The next instant at which the answer will be another one.  `zone` is the one in which it was set."""
-
-    at: int
-    zone: str
-    verdict: Verdict
+MOST_LATER = 50
 
 
 class Explanation(msgspec.Struct, frozen=True):
     """`at` is the instant that was asked about; `account` the external id.  `passed` are policies that have no say
-    about the target, and why; `ahead` foretells nothing where an expression looks at the time."""
+    about the target, and why.  `later`: every change of the effect that is to come, by date, of which `ahead` is the
+    first; nothing is foretold where an expression looks at the time."""
 
     version: str
     at: int
@@ -34,6 +32,7 @@ class Explanation(msgspec.Struct, frozen=True):
     opinions: tuple[Opinion, ...]
     ahead: Ahead | None
     passed: tuple[Passed, ...] = ()
+    later: tuple[Ahead, ...] = ()
 
 
 def explain(rules: Rules, provider: str, model: str, origin: Origin, account: Account, at: int) -> Explanation:
@@ -46,11 +45,6 @@ def explain(rules: Rules, provider: str, model: str, origin: Origin, account: Ac
     policies = [policy for policy in rules.book.policies if provider in policy.pack.guards]
     told = _told(rules, (verdict, opinions, policies), origin, account, at)
     return msgspec.structs.replace(told, egress=", ".join(rules.called_from(provider)))
-
-
-def ahead(rules: Rules, provider: str, model: str, origin: Origin, account: Account, at: int) -> Iterator[Ahead]:
-    """Every change of effect that is to come for this target, in the order of time."""
-    return _changes(rules, lambda instant: rules.judge(provider, model, origin, account, instant), account, at)
 
 
 def explain_product(
@@ -72,6 +66,7 @@ Asked = tuple[Callable[[int], Verdict], list[Opinion], list[Policy]]
 def _told(rules: Rules, asked: Asked, origin: Origin, account: Account, at: int) -> Explanation:
     verdict, opinions, policies = asked
     heard = {opinion.policy for opinion in opinions}
+    later = tuple(islice(ahead(rules, verdict, account, at), MOST_LATER))
     return Explanation(
         version=rules.book.version,
         at=at,
@@ -80,18 +75,10 @@ def _told(rules: Rules, asked: Asked, origin: Origin, account: Account, at: int)
         egress="",
         verdict=verdict(at),
         opinions=tuple(opinions),
-        ahead=next(_changes(rules, verdict, account, at), None),
+        ahead=later[0] if later else None,
+        later=later,
         passed=tuple(Passed(policy.name, _silent(policy)) for policy in policies if policy.name not in heard),
     )
-
-
-def _changes(rules: Rules, verdict: Callable[[int], Verdict], account: Account, at: int) -> Iterator[Ahead]:
-    effect = verdict(at).effect
-    for instant in rules.instants_after(account, at):
-        then = verdict(instant)
-        if then.effect != effect:
-            yield Ahead(instant, _zone(rules, instant), then)
-        effect = then.effect
 
 
 def _silent(policy: Policy) -> str:
@@ -100,8 +87,3 @@ def _silent(policy: Policy) -> str:
     if policy.models:
         return f"is about {', '.join(policy.models)} alone"
     return f"is about {', '.join(policy.pack.hosts)}, where this provider is not reached"
-
-
-def _zone(rules: Rules, instant: int) -> str:
-    phases = (phase for policy in rules.book.policies for phase in policy.phases)
-    return next((phase.zone for phase in phases if phase.starts == instant), "UTC")
