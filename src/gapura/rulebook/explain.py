@@ -14,7 +14,6 @@ from gapura.terms.place import Origin
 from gapura.terms.rulebook import Policy
 from gapura.terms.verdict import Verdict
 
-
 MOST_LATER = 50
 
 
