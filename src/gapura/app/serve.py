@@ -19,6 +19,7 @@ from gapura.atlas import sources
 from gapura.atlas.sources import Atlas
 from gapura.clock import system_clock
 from gapura.rulebook.lints import Limits, standing
+from gapura.rulebook.opinions import product_name, product_of
 from gapura.rulebook.problems import problems
 from gapura.sandbox import base_urls, run
 from gapura.settings import Settings
@@ -191,8 +192,11 @@ def told(policy: Policy) -> str:
     pack = policy.pack
     size = f"{len(pack.supported) + len(pack.partial)} territories" if pack.kind == "allow" else "all but a few"
     phases = ", ".join(f"{phase.effect} from {clock.text(phase.starts)}" for phase in policy.phases) or "block at once"
+    product = product_of(policy)
+    guards = ", ".join(pack.guards) if product == "api" else f"{product_name(policy)}, as front ends ask"
+    models = f" ({', '.join(policy.models)} alone)" * bool(policy.models)
     return (
-        f"{policy.name}: list of {pack.as_of}, {size}, guards {', '.join(pack.guards)}; not listed: {phases}; "
+        f"{policy.name}: list of {pack.as_of}, {size}, guards {guards}{models}; not listed: {phases}; "
         f"unknown: {policy.on_unknown}; sources disagree: {policy.on_disagreement}; partial: {policy.on_partial}"
     )
 
