@@ -117,6 +117,7 @@ ASSERTING = caller(may_assert_origin=True)
         ((ADDRESS, b"192.168.0.1"), ("", "absent", "none", "192.168.0.1")),
         ((TERRITORY, b"CN"), ("CN", "certain", "asserted-territory", "")),
         ((TERRITORY, b" sg "), ("SG", "certain", "asserted-territory", "")),
+        ((TERRITORY, b"UA-43"), ("UA", "certain", "asserted-territory", "")),
         ((TERRITORY, b"Hong Kong"), ("HK", "certain", "asserted-territory", "")),
         ((TERRITORY, b"T1"), ("", "uncertain", "asserted-territory", "")),
         ((TERRITORY, b"XX"), ("", "uncertain", "asserted-territory", "")),
@@ -128,6 +129,15 @@ def test_a_key_with_the_right_asserts_its_users_place(
     origin = where("10.0.0.1", (XFF, b"8.8.8.8"), header, who=ASSERTING, trust=("10.0.0.0/8",))
     assert (origin.territory, origin.certainty, origin.derivation, origin.address) == expected
     assert origin.peer == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("told", "part"), [(b"UA-43", "UA-43"), (b"ua-30", "UA-30"), (b"Crimea", "UA-43"), (b"UA", "")]
+)
+def test_a_part_of_a_territory_may_be_asserted(told: bytes, part: str) -> None:
+    """Which is how a customer's word, or an attestation, comes in where no source knows the part."""
+    origin = where("10.0.0.1", (TERRITORY, told), who=ASSERTING, trust=("10.0.0.0/8",))
+    assert (origin.territory, origin.subdivision) == ("UA", part)
 
 
 def test_an_asserted_private_address_is_the_sites() -> None:

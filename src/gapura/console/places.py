@@ -19,8 +19,8 @@ ANYBODY = Account("", "", "")
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`place`: an address, or a territory by code or name.  `account`: an id, or an external id within
-    `organisation`; "": nobody in particular.  `at`: RFC 3339 with offset; "": now."""
+    """`place`: an address, or a territory or a part of one, by code or name.  `account`: an id, or an external id
+    within `organisation`; "": nobody in particular.  `at`: RFC 3339 with offset; "": now."""
 
     place: str
     account: str = ""
@@ -47,7 +47,7 @@ def origin(call: Call, question: Question, who: Caller) -> Origin:
     name = ADDRESS
     if atlas.locate(place).kind == "malformed":
         try:
-            place, name = territories.resolve(place), TERRITORY
+            place, name = territories.resolve_part(place), TERRITORY
         except ValueError as error:
             raise Invalid(f"place: {error}", param="place") from error
     site = call.context.rules().book.site_territory

@@ -72,10 +72,12 @@ def _stated(told: str, name: str, peer: str) -> Origin:
         return Origin("", "uncertain", "asserted-territory", peer=peer)
     if code not in territories.CODES:
         try:
-            code = territories.resolve(told[:100])
+            code = territories.resolve_part(told[:100])
         except ValueError as error:
             raise BadRequest(f"{name}: {error}", param=name) from None
-    return Origin(code, "certain", "asserted-territory", peer=peer, confidence=STATED)
+    whole = code[:2]
+    part = code if code != whole else ""
+    return Origin(whole, "certain", "asserted-territory", peer=peer, subdivision=part, confidence=STATED)
 
 
 def _placed(address: str, derivation: Derivation, peer: str, skipped: tuple[str, ...], places: Places) -> Origin:
