@@ -184,8 +184,10 @@ def test_a_blocked_target_is_never_served_and_memory_changes_nothing() -> None:
 def test_what_is_noted_of_a_caller_is_for_these_rules_alone() -> None:
     lifted = (Exemption(account="acme", reason="contract"),)
     without, lifting = rules(), rules(exceptions=lifted)
-    who = caller()
+    somebody = Caller(Key("k2", "a2", "gp"), Account("a2", "globex", "o"))
+    who, one = caller(), route(OPENAI)
     for _ in range(2):
         for used, effect in ((without, "block"), (lifting, "allow")):
-            assert decide(used, route(OPENAI), who, origin("CN"), 1, "d").effect == effect
+            assert decide(used, one, somebody, origin("CN"), 1, "d").effect == "block"
+            assert decide(used, one, who, origin("CN"), 1, "d").effect == effect
     assert who == caller() and hash(who.noted) == hash(caller().noted)

@@ -9,6 +9,7 @@ from gapura.rulebook.compile import Rules
 from gapura.rulebook.conditions import CONDITIONS, OF_ACCOUNTS
 from gapura.rulebook.explain import explain, explain_product
 from gapura.rulebook.facts import Facts
+from gapura.rulebook.opinions import verdict
 from gapura.rulebook.shelf import Shelf
 from gapura.rulebook.weigh import weigh
 from gapura.terms.caller import Account
@@ -241,6 +242,38 @@ def test_accounts_that_are_treated_alike_share_their_answers() -> None:
     other = msgspec.structs.replace(accounts[0], contract="gold")
     assert rules.standing(other) != rules.standing(accounts[0])
     assert rules.standing(Account("acc_x", "x", "o", contract="free")) != rules.standing(accounts[0])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"external_id": "until_10"}, {"external_id": "until_20"}),
+        ({"ownership": "SG, CN"}, {"ownership": "SG"}),
+        ({"contract": "gold"}, {"contract": "free"}),
+        ({"status": "warned"}, {"status": "active"}),
+        ({"id": "acc_7"}, {"id": "acc_8"}),
+        ({"organisation": "org_7"}, {"organisation": "org_8"}),
+    ],
+)
+def test_accounts_that_are_not_treated_alike_share_nothing(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Whoever is asked about first, and whatever was asked before."""
+    rules = book(
+        policy(
+            rule("review", ownership=["CN"]),
+            rule("review", contract=["gold"]),
+            rule("review", accounts=["acc_7"]),
+            rule("review", organisation=["org_7"]),
+            exceptions=tuple(Exemption(account=f"until_{end}", reason="r", ends=end) for end in (10, 20)),
+        )
+    )
+    plain = Account("acc_1", "acme", "org_1")
+    for changes in (one, other, one):
+        account = msgspec.structs.replace(plain, **changes)
+        told = rules.judge("openai", "gpt-4o", HONG_KONG, account, 15)
+        assert told == verdict(told.target, rules.opinions("openai", "gpt-4o", HONG_KONG, account, 15))
+    assert rules.standing(msgspec.structs.replace(plain, **one)) != rules.standing(
+        msgspec.structs.replace(plain, **other)
+    )
 
 
 def test_what_is_to_come_for_one_account_is_not_looked_for_among_all() -> None:
