@@ -8,7 +8,7 @@ made=$(mktemp -d)
 trap 'rm -r "$made"' EXIT
 [ -x "$place/bin/python" ] || "${PYTHON:-python3}" -m venv "$place"
 export PATH="$place/bin:$PATH"
-pip install -q --disable-pip-version-check -c constraints.txt hatchling mypy setuptools ./packages/gapura-atlas
+# The compiler looks at what is imported, so all of it must be there first.
+pip install -q --disable-pip-version-check -c constraints.txt hatchling mypy setuptools ./packages/gapura-atlas .
 COMPILED_WHEEL=1 pip wheel -q --no-deps --no-build-isolation -w "$made" .
 pip install -q --disable-pip-version-check -c constraints.txt --force-reinstall --no-deps "$made"/gapura-*.whl
-pip install -q --disable-pip-version-check -c constraints.txt "$made"/gapura-*.whl
