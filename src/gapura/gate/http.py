@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
-from gapura.errors import GapuraError, NotFound, Refused, Unready
+from gapura.errors import GapuraError, NotFound, Unready
+from gapura.gate.head import refusal
 from gapura.gate.metrics import Metrics
 from gapura.request import pipeline
 from gapura.request.accept import Exchange, Receive, Scope, Send
@@ -20,13 +21,6 @@ Handler = Callable[[Exchange], Awaitable[None]]
 JSON = [(b"content-type", b"application/json")]
 
 _ENCODER = msgspec.json.Encoder()
-
-
-class MethodNotAllowed(Refused):
-    """The path exists, the method does not."""
-
-    status = 405
-    code = "method_not_allowed"
 
 
 class App:
@@ -53,7 +47,7 @@ class App:
         try:
             if scope["method"] != method:
                 exchange.notes.append((b"allow", method.encode()))
-                raise MethodNotAllowed(f"{exchange.path} takes {method} only.")
+                raise refusal(405, "method_not_allowed", f"{exchange.path} takes {method} only.")
             await handler(exchange)
         except GapuraError as error:
             await exchange.fail(error)

@@ -57,7 +57,8 @@ _DECODER: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 class JournalFull(Unready):
     """There is no room on the disk for this entry; requests that are open can still be ended."""
 
-    code = "journal_full"
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="journal_full")
 
 
 class Unreadable(ValueError):
