@@ -217,10 +217,16 @@ class Gateway:
         return str(self.cli("key", "create", "--account", account, *options)["secret"])
 
     def decision(self, answer: Answer) -> dict[str, Any]:
-        """What `gapura policy explain` tells of it, as soon as the record has it."""
+        """What `gapura policy explain` tells of it, as soon as the record has all of it, to the end."""
         args = ("policy", "explain", answer.decision)
-        until(lambda: run(self.folder, self.env, *args).code == 0)
-        found: dict[str, Any] = self.cli(*args)
+        found: dict[str, Any] = {}
+
+        def ended() -> bool:
+            if run(self.folder, self.env, *args).code == 0:
+                found.update(self.cli(*args))
+            return found.get("outcome", "open") != "open"
+
+        until(ended)
         return found
 
     def reload(self, document: str) -> None:
