@@ -224,7 +224,7 @@ class Gateway:
         def ended() -> bool:
             if run(self.folder, self.env, *args).code == 0:
                 found.update(self.cli(*args))
-            return found.get("outcome", "open") != "open"
+            return bool(found.get("outcome", "open") != "open")
 
         until(ended)
         return found
