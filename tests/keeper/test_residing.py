@@ -12,7 +12,7 @@ from gapura.keeper import residing
 from gapura.keeper.residing import Residing
 from gapura.rulebook.compile import Rules
 from gapura.store import accounts, audit, records, visits
-from gapura.store.base import Connection
+from gapura.store.base import Connection, StoreFailed
 from gapura.store.journal import Frame, Position
 from gapura.store.secrets import Secret
 from gapura.store.sqlite import Store
@@ -213,3 +213,43 @@ def test_each_request_is_counted_once(stage: Stage, monkeypatch: pytest.MonkeyPa
     assert [visit.requests for visit in found] == [4, 4, 2]
     (known,) = scene.store.read(lambda db: visits.known(db, scene.account))
     assert (known.residence.state, known.residence.days, known.given) == ("counting", 3, "")
+
+
+def test_a_keeper_that_fails_between_visits_and_judgement_has_done_neither(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = stage(policy())
+    scene.step(0)
+    for day in range(6):
+        scene.seen(day, "CN")
+
+    def full(*_: object) -> None:
+        raise StoreFailed("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(residing, "_conclude", full)
+        with pytest.raises(StoreFailed):
+            scene.step(0)
+    assert scene.step(0) == "suspended"  # on the same day, and without another visit
+
+
+def test_an_account_that_the_directory_does_not_have_stops_nobody(stage: Stage) -> None:
+    scene = stage(policy())
+    known, scene.account = scene.account, "acc_gone"
+    scene.seen(0, "CN")
+    scene.account = known
+    for day in range(6):
+        scene.seen(day, "CN")
+    assert scene.step(6) == "suspended"
+
+
+def test_where_nothing_is_new_nothing_is_written(stage: Stage) -> None:
+    scene = stage(policy())
+    scene.step(0)
+    before = scene.store.read(lambda db: db.execute("SELECT * FROM meta").fetchall())
+    marks: list[object] = []
+    with pytest.MonkeyPatch.context() as watched:
+        watched.setattr(residing, "mark", lambda *given: marks.append(given))
+        scene.step(0)
+    assert marks == []
+    assert scene.store.read(lambda db: db.execute("SELECT * FROM meta").fetchall()) == before

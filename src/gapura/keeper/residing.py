@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from gapura.clock import Clock, text
+from gapura.errors import NotFound
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.conditions import over
 from gapura.rulebook.residence import residence, turns_on
@@ -60,18 +61,24 @@ class Residing:
     async def step(self) -> int:
         """Take in a batch of visits and judge whom they, the time or other rules concern; how many visits were new."""
         at = self._clock()
-        taken, touched = await self._do(visits.take_in)
-        version, _, day = (await self._do(lambda db: marked(db, JUDGED))).partition("@")
-        if version != self._rules().book.version:
-            await self._everybody(at)
-        else:
-            if day != str(at // DAY):
-                touched += await self._do(lambda db: [*visits.turning(db, at // DAY), *visits.outside(db)])
-            for batch in _batches(sorted(set(touched))):
-                await self._judge_all(batch, at)
+        taken, moved = await self._do(lambda db: self._take_in(db, at))
+        self._tell(moved)
+        before = self._store.read(lambda db: marked(db, JUDGED))
         judged = f"{self._rules().book.version}@{at // DAY}"
-        await self._do(lambda db: mark(db, JUDGED, judged))
+        if before != judged:
+            if before.partition("@")[0] != self._rules().book.version:
+                await self._everybody(at)
+            else:
+                due = self._store.read(lambda db: {*visits.turning(db, at // DAY), *visits.outside(db)})
+                for batch in _batches(sorted(due)):
+                    await self._judge_all(batch, at)
+            await self._do(lambda db: mark(db, JUDGED, judged))
         return taken
+
+    def _take_in(self, db: Connection, at: int) -> tuple[int, dict[str, Account]]:
+        """Visits and what follows from them, in one transaction: a keeper that dies has done both or neither."""
+        taken, touched = visits.take_in(db)
+        return taken, self._judge_each(db, touched, at)
 
     async def _everybody(self, at: int) -> None:
         after = ""
@@ -84,11 +91,22 @@ class Residing:
             after = batch[-1]
 
     async def _judge_all(self, batch: Sequence[str], at: int) -> None:
-        def work(db: Connection) -> dict[str, Account]:
-            moved = {name: self._judge(db, accounts.get(db, None, name), at) for name in batch}
-            return {name: account for name, account in moved.items() if account is not None}
+        self._tell(await self._do(lambda db: self._judge_each(db, batch, at)))
 
-        if moved := await self._do(work):
+    def _judge_each(self, db: Connection, batch: Sequence[str], at: int) -> dict[str, Account]:
+        """Those whose status changed."""
+        moved = {}
+        for name in batch:
+            try:
+                after = self._judge(db, accounts.get(db, None, name), at)
+            except NotFound:  # the record may name an account that a restored directory does not have
+                continue
+            if after is not None:
+                moved[name] = after
+        return moved
+
+    def _tell(self, moved: Mapping[str, Account]) -> None:
+        if moved:
             self._publish({}, moved)
 
     def _judge(self, db: Connection, account: Account, at: int) -> Account | None:

@@ -19,7 +19,8 @@ Given = Literal["", "warned", "suspended", "person"]
 """The status that an account has because of where it is: none, one of ours, or what a person decided instead."""
 
 LOOKED_AT = "visits_taken_to"
-MANY = 20_000
+# Those whom they concern are judged in the same transaction.
+MANY = 2_000
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
