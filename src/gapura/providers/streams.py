@@ -1,5 +1,6 @@
 """What both readers of streams share: where events end, where a stream ends, and when an error is raised."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -20,7 +21,7 @@ NO_STREAM = (b"{", b"[", b'"', b"<")
 Fault = Callable[[int, Headers, bytes], UpstreamFailed]
 
 
-class Stream:
+class Stream(ABC):
     """A reader without a dialect.
 
     `_take` puts what is to be handed on into a list, and `_rest` says what is missing at the end of a stream that
@@ -111,11 +112,13 @@ class Stream:
             raise UpstreamFailed("The provider's stream holds an event that is no JSON object.")
         return said
 
+    @abstractmethod
     def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
-        raise NotImplementedError
+        """Events that came, each whole: what is to be handed on goes to `out`.  Raises UpstreamFailed."""
 
+    @abstractmethod
     def _rest(self) -> bytes | None:
-        raise NotImplementedError
+        """What is left to say at the end; None: this was no end."""
 
 
 def _whole(block: bytes) -> bool:
