@@ -63,12 +63,14 @@ def samples(engine: Engine, combinations: list[Combination], top: int) -> tuple[
     """Of each reason and territory the busiest hit account and address, until there are enough."""
     found = engine.rows(f"""
         WITH picked AS (
-            SELECT policy, rule, territory, sum(requests)::BIGINT AS weight,
-                   arg_max(row(address, account, combination, day), requests) AS one
+            SELECT policy, rule, territory, sum(requests)::BIGINT AS weight, max(requests) AS most
             FROM judged WHERE hit GROUP BY policy, rule, territory
             ORDER BY weight DESC, territory, policy, rule LIMIT {top})
-        SELECT a.account, l.address, one[3], strftime(make_timestamp(one[4] * {DAY}), '%Y-%m-%d'), weight
-        FROM picked JOIN addresses l ON l.id = one[1] JOIN accounts a ON a.id = one[2]
+        SELECT a.account, l.address, combination, strftime(make_timestamp(day * {DAY}), '%Y-%m-%d'), weight
+        FROM judged j JOIN picked p USING (policy, rule, territory)
+             JOIN addresses l ON l.id = j.address JOIN accounts a ON a.id = j.account
+        WHERE hit AND requests = most
+        QUALIFY row_number() OVER (PARTITION BY policy, rule, territory ORDER BY l.address, a.account, day) = 1
         ORDER BY weight DESC, territory, policy, rule""")
     return tuple(_sample(row, combinations[row[2]]) for row in found)
 
