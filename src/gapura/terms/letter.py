@@ -1,0 +1,95 @@
+"""What a customer is told, as values: everything that a notice says, before it has a language or a form."""
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["notice", "effective", "correction", "release", "receipt", "decision"]
+"""notice: before the date · effective: on it · correction: warned in error · release: no longer affected · receipt: an
+objection has arrived · decision: what became of it."""
+
+Outcome = Literal["delivered", "deferred", "refused", "unsure"]
+"""delivered: the other side answered for it · deferred: not now · refused: never · unsure: the connection broke after
+the text was sent, so it may have arrived."""
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Requests from one territory, and on how many distinct days."""
+
+    territory: str
+    requests: int
+    days: int
+
+
+class UsedKey(msgspec.Struct, frozen=True, array_like=True):
+    """A key of the account that was used from there; `prefix` is the public start of it."""
+
+    prefix: str
+    name: str
+    requests: int
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an account is told.  Times are UTC microseconds; `networks` are shortened (/24, /48) unless the operator
+    chose otherwise."""
+
+    first_at: int
+    last_at: int
+    days: int
+    requests: int
+    places: tuple[Place, ...] = ()
+    keys: tuple[UsedKey, ...] = ()
+    networks: tuple[str, ...] = ()
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider that does serve the place: an application moves there with one base URL.  `counterparts`: (model that is
+    used now, its counterpart there)."""
+
+    provider: str
+    name: str
+    base_url: str
+    counterparts: tuple[tuple[str, str], ...] = ()
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """One notice to one contact.  (campaign, account, stage) is written at most once; a retry has the same `message_id`.
+
+    `language` and `zone` are the account's ("": the campaign's); `effective_at` in UTC microseconds, `effect` is what
+    happens then.  `provider` and `product` are what stops, in the words of people (`OpenAI`, `API`).  `appeal_url` and
+    `status_url` "": there is none.  `reason` is free text of a correction, a release or a decision.
+    """
+
+    campaign: str
+    account: str
+    external_id: str
+    stage: str
+    kind: Kind
+    message_id: str
+    to: str
+    name: str = ""
+    language: str = ""
+    zone: str = ""
+    provider: str
+    product: str
+    policy: str
+    source: str = ""
+    effect: Literal["warn", "block", "suspend"] = "block"
+    effective_at: int
+    evidence: Evidence | None = None
+    ways: tuple[Way, ...] = ()
+    appeal_url: str = ""
+    status_url: str = ""
+    reason: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one attempt to hand a message over.  `sha256` is of the exact bytes that were handed over; `answer`
+    is the other side's own words, `code` its number (SMTP or HTTP, 0: none)."""
+
+    message_id: str
+    outcome: Outcome
+    at: int
+    code: int = 0
+    answer: str = ""
+    sha256: str = ""
