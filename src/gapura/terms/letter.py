@@ -43,8 +43,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider that does serve the place: an application moves there with one base URL.  `counterparts`: (model that is
-    used now, its counterpart there)."""
+    """A provider that does serve the place: an application moves there with one base URL.  `counterparts`: (model that
+    is used now, its counterpart there)."""
 
     provider: str
     name: str
@@ -53,7 +53,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """One notice to one contact.  (campaign, account, stage) is written at most once; a retry has the same `message_id`.
+    """One notice to one contact.  (campaign, account, stage) is written at most once; a retry has its `message_id`.
 
     `language` and `zone` are the account's ("": the campaign's); `effective_at` in UTC microseconds, `effect` is what
     happens then.  `provider` and `product` are what stops, in the words of people (`OpenAI`, `API`).  `appeal_url` and
@@ -84,8 +84,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one attempt to hand a message over.  `sha256` is of the exact bytes that were handed over; `answer`
-    is the other side's own words, `code` its number (SMTP or HTTP, 0: none)."""
+    """What became of one attempt to hand a message over.  `sha256` is of the exact bytes that were handed over;
+    `answer` is the other side's own words, `code` its number (SMTP or HTTP, 0: none)."""
 
     message_id: str
     outcome: Outcome
