@@ -55,9 +55,11 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """One notice to one contact.  (campaign, account, stage) is written at most once; a retry has its `message_id`.
 
+    `written_at` is its date: the same letter makes the same bytes, however often it is composed.
     `language` and `zone` are the account's ("": the campaign's); `effective_at` in UTC microseconds, `effect` is what
     happens then.  `provider` and `product` are what stops, in the words of people (`OpenAI`, `API`).  `appeal_url` and
-    `status_url` "": there is none.  `reason` is free text of a correction, a release or a decision.
+    `status_url` "": there is none.  `reason` is free text of a correction, a release or a decision; `granted`: whether
+    a decision follows the objection; `answer_by`: until when a receipt promises one (0: it promises no day).
     """
 
     campaign: str
@@ -76,11 +78,27 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     effect: Literal["warn", "block", "suspend"] = "block"
     effective_at: int
+    written_at: int
     evidence: Evidence | None = None
     ways: tuple[Way, ...] = ()
     appeal_url: str = ""
     status_url: str = ""
     reason: str = ""
+    granted: bool = False
+    answer_by: int = 0
+
+
+class Composed(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter as it is sent: `message` is every byte between DATA and the final dot, `sha256` (hex) is of those.
+    `html` and `text` are its two forms, for previews; `sender` is the address that bounces go to."""
+
+    message: bytes
+    sha256: str
+    message_id: str
+    sender: str
+    subject: str
+    html: str
+    text: str
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
