@@ -23,6 +23,7 @@ from gapura.console.api import admin
 from gapura.console.context import Context, GateStatus, Status
 from gapura.keeper.hub import Hub
 from gapura.keeper.ingest import Ingest
+from gapura.keeper.jobs import Jobs
 from gapura.keeper.lending import Lending
 from gapura.keeper.placing import Placing
 from gapura.keeper.recover import recover
@@ -73,6 +74,7 @@ class Keeper:
             self.store.close()
             raise
         self.residing = Residing(self.store, home.secret, lambda: self.rules, self.publish, clock)
+        self.jobs = Jobs(self.store, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._write_directory()
@@ -93,6 +95,7 @@ class Keeper:
             reload=self.reload,
             metrics=self.metrics,
             status=self.status,
+            wake=self.jobs.wake,
         )
 
     async def run(self, stop: asyncio.Event, admin_socket: socket.socket, life: Life) -> None:
@@ -123,8 +126,8 @@ class Keeper:
             await recover(self.store, self.ingest, self._clock)
             await self.hub.start(runtime.gates_socket(self.settings.home))
             async with asyncio.TaskGroup() as tasks:
-                work = (self.ingest.run(), self.hub.run(), self.residing.run(), self._recovering(), self._retaining())
-                jobs = [tasks.create_task(job) for job in work]
+                work = (self.ingest.run(), self.hub.run(), self.residing.run(), self.jobs.run())
+                jobs = [tasks.create_task(job) for job in (*work, self._recovering(), self._retaining())]
                 yield
                 await self.hub.close()
                 for job in jobs:
@@ -193,7 +196,7 @@ class Keeper:
             directory_seq=self._seq,
             journal_lag_s=self.ingest.lag(),
             gates=tuple(map(self._gate, self.hub.here())),
-            problems=(*self.ruling.problems(), *self._astray()),
+            problems=(*self.ruling.problems(), *self._astray(), *self.jobs.problems()),
             authorizer=self._authorizer,
         )
 
@@ -250,6 +253,7 @@ class Keeper:
             try:
                 while await asyncio.wrap_future(self.store.write(lambda db: shorten_addresses(db, self._clock()))):
                     pass
+                await self.jobs.forget()
             except (StoreFailed, OSError) as error:
                 log.warning("old addresses are not shortened yet", error=str(error))
             await asyncio.sleep(RETAIN_S)

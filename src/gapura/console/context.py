@@ -58,7 +58,8 @@ class Context:
     `renew` puts another version of the policies in force, once the store says so: its rules, what it says of its lints,
     and the `documents` that it was made with; `renew_shadow` lets what the store says run beside.
     `trial_atlas` is the atlas with other builds or corrections, and `renew_atlas` puts what the home and the store
-    hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`."""
+    hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`.  `wake`: jobs were
+    put that are due now."""
 
     store: Store
     settings: Settings
@@ -75,3 +76,4 @@ class Context:
     reload: Callable[[], Rules]
     metrics: Callable[[], Mapping[str, float]]
     status: Callable[[], Status]
+    wake: Callable[[], None] = lambda: None
