@@ -57,7 +57,7 @@ def works(folder: Path) -> dict[str, tuple[str, Work, str, Work]]:
     route = rules.route("gpt-4o-mini")
     assert route is not None
     origin = locate(headers, "127.0.0.1", caller, places)
-    ask = Ask(BODY, openai.read(BODY), route, None, strict=False)
+    ask = Ask(openai.CHAT, BODY, openai.read(BODY), route, None, strict=False)
     journal = Journal.open(folder / "journal", ids.new("inc", system_clock()), clock=system_clock)
     plain = os.open(folder / "plain", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     ended = Ended("req_" + "0" * 32, 1, "complete", 200, Usage(19, 64))

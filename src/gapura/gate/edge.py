@@ -25,6 +25,7 @@ from gapura.gate.cycle import Cycle
 from gapura.gate.head import Limits, check, check_size, malformed, refusal, too_large, too_many_headers
 from gapura.terms import ids
 from gapura.wire import openai
+from gapura.wire.dialect import Reply
 
 log = logging.getLogger(__name__)
 
@@ -360,7 +361,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._reading = self.loop.call_later(LINGER_S, self.transport.abort)
 
-    def _said(self, error: GapuraError) -> tuple[openai.Reply, list[tuple[bytes, bytes]]]:
+    def _said(self, error: GapuraError) -> tuple[Reply, list[tuple[bytes, bytes]]]:
         reply = openai.render(error)
         request_id = ids.new("req", system_clock()).encode()
         return reply, [*reply.headers, (b"gapura-request-id", request_id)]

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Raw
 
 from gapura.errors import BadRequest
-from gapura.providers.base import Loss, Weight
 from gapura.providers.catalogue import Model
 from gapura.providers.fields import UNKNOWN, Field
+from gapura.terms.loss import Loss, Weight
 
 
 class Ask:

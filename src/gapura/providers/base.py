@@ -1,32 +1,33 @@
-"""What the request river asks of a vendor.  A provider opens no connection: bytes in, bytes out."""
+"""What the request river asks of a vendor.  A provider opens no connection: bytes in, bytes out.
+
+    provider.operation("embeddings")  →  Operation: path · translate · answer · reader    or None: it has none
+
+An operation takes a request of its kind as callers write it (`gapura.wire.dialect`), and gives back such an answer.
+"""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from gapura.errors import UpstreamFailed
+from gapura.errors import GapuraError, UpstreamFailed
+from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
-from gapura.wire.openai import ChatRequest
+from gapura.wire.dialect import Kind
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-Weight = Literal["cosmetic", "behavioural", "contract"]
-"""cosmetic: no application can tell from the answer · behavioural: another answer, of the same form · contract: an
-answer that the application cannot use, or did not ask for."""
-
-
-class Loss(msgspec.Struct, frozen=True):
-    """What becomes of `field` on its way to the vendor.  `field` is what a route may name in `accepts`."""
-
-    field: str
-    why: str
-    weight: Weight
-
 
 class Translation(msgspec.Struct, frozen=True):
+    """What to send.  `more` are further bodies, where the vendor takes less at a time than the caller sent: they go out
+    one after the other, and the answers are joined.  `path` "": the operation's; `headers` go out besides the
+    provider's own."""
+
     body: bytes
     losses: tuple[Loss, ...] = ()
+    more: tuple[bytes, ...] = ()
+    path: str = ""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Reader(Protocol):
@@ -53,30 +54,41 @@ class Reader(Protocol):
     def close(self) -> bytes:
         """The vendor hung up: the rest of the stream.  Raises UpstreamFailed if it was cut."""
 
+    def say(self, error: GapuraError) -> bytes:
+        """The error as this stream's last event."""
 
-class Provider(Protocol):
-    """A vendor.  `path` is appended to the endpoint's base URL."""
 
-    @property
-    def name(self) -> str: ...
+class Operation(Protocol):
+    """One thing that a vendor does.  `path` is appended to the endpoint's base URL; one that begins with `//` begins at
+    the host's root."""
 
     @property
     def path(self) -> str: ...
 
-    def translate(self, body: bytes, chat: ChatRequest, model: str, cap: int | None) -> Translation:
-        """The vendor's body for a request that passed `wire.openai.read`.
+    def translate(self, body: bytes, asked: Any, model: str, cap: int | None) -> Translation:
+        """The vendor's body for a request that passed the dialect's `read`, which gave `asked` (of chat a
+        `wire.openai.ChatRequest`).
 
         Every field of it ends in the body or in the losses.  `cap`: output tokens at the most, whatever the caller
         asked for.  Raises BadRequest naming the field where a value is of the wrong kind.
         """
 
-    def headers(self, key: str) -> list[tuple[bytes, bytes]]: ...
-
     def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:
-        """The OpenAI answer.  Raises UpstreamFailed on an error inside a 200, or garbage."""
+        """The answer in the operation's dialect.  Raises UpstreamFailed on an error inside a 200, or garbage."""
 
     def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
-        """`choices`: how many must have ended, where a stream ends without saying so."""
+        """For streams.  `choices`: how many must have ended, where a stream ends without saying so."""
+
+
+class Provider(Operation, Protocol):
+    """A vendor.  It is its own operation of chat; what it does not have is refused before anything is sent."""
+
+    @property
+    def name(self) -> str: ...
+
+    def operation(self, kind: Kind) -> Operation | None: ...
+
+    def headers(self, key: str) -> list[tuple[bytes, bytes]]: ...
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         """What a refusal or a failure of the vendor means to the caller and to the target's health."""

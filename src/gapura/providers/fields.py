@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gapura.providers.base import Weight
+from gapura.terms.loss import Weight
 
 Carried = tuple[dict[str, Any], str]
 Carry = Callable[[str, Any], Carried]

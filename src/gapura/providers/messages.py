@@ -8,7 +8,7 @@ from typing import Any
 
 from gapura.errors import BadRequest
 from gapura.providers.ask import Ask
-from gapura.providers.base import Weight
+from gapura.terms.loss import Weight
 
 Item = dict[str, Any]
 

@@ -4,6 +4,7 @@ Exactly three top-level fields may differ from what the caller sent: the model, 
 `stream_options`, since usage is always asked for.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,11 +13,13 @@ from gapura.clock import Clock, system_clock
 from gapura.errors import UpstreamFailed
 from gapura.providers import catalogue
 from gapura.providers.answers import usage_of
-from gapura.providers.base import Headers, Loss, Reader, Translation, bearer
+from gapura.providers.base import Headers, Operation, Reader, Translation, bearer
 from gapura.providers.faults import fault
 from gapura.providers.passthrough import PassThrough
 from gapura.providers.vendor import cap_to
+from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
+from gapura.wire.dialect import Kind
 from gapura.wire.openai import ChatRequest, fields, splice
 
 
@@ -35,6 +38,10 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "openai"
     path: str = "/chat/completions"
     clock: Clock = system_clock
+    others: Mapping[Kind, Operation] = {}
+
+    def operation(self, kind: Kind) -> Operation | None:
+        return self if kind == "chat" else self.others.get(kind)
 
     def translate(self, body: bytes, chat: ChatRequest, model: str, cap: int | None) -> Translation:
         """The very same bytes where nothing needs to change."""

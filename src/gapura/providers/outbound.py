@@ -2,19 +2,76 @@
 
 import msgspec
 
-from gapura.providers.base import Loss, Provider
+from gapura.errors import GapuraError, UpstreamFailed
+from gapura.providers.base import Operation, Provider, Reader, Translation
+from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, Target
+from gapura.terms.usage import Usage
+from gapura.wire import lists, tokens
+from gapura.wire.dialect import Carried, Retelling
 
 
 class Outbound(msgspec.Struct, frozen=True):
     """`include_usage`: whether the caller asked for a stream's usage chunk (we always ask the vendor for it).
-    `choices`: how many the answer is to have."""
+    `choices`: how many the answer is to have.  `carried`: the way back to the caller's dialect, where it is not the
+    operation's."""
 
     provider: Provider
+    operation: Operation
     target: Target
     route: Route
-    body: bytes
+    sent: Translation
     losses: tuple[Loss, ...]
     stream: bool
     include_usage: bool
     choices: int = 1
+    carried: Carried | None = None
+
+    @property
+    def path(self) -> str:
+        return self.sent.path or self.operation.path
+
+    def answer(self, parts: list[bytes]) -> tuple[bytes, Usage | None]:
+        """The caller's answer, from the vendor's to each of the bodies.  Raises UpstreamFailed."""
+        said = [self.operation.answer(part, self.target.model) for part in parts]
+        body, usage = said[0] if len(said) == 1 else lists.joined(said)
+        if self.carried is not None:
+            usage = usage or Usage(tokens.guess(self.sent.body), tokens.guess(body), estimated=True)
+            body = self.carried.answer(body, usage)
+        return body, usage
+
+    def reader(self) -> Reader:
+        reader = self.operation.reader(self.target.model, include_usage=self.include_usage, choices=self.choices)
+        if self.carried is None:
+            return reader
+        return Retold(reader, self.carried.retelling(), tokens.guess(self.sent.body))
+
+
+class Retold:
+    """A chat stream that the caller gets in another dialect.  `inputs`: what was probably sent, in tokens."""
+
+    def __init__(self, chat: Reader, retelling: Retelling, inputs: int) -> None:
+        self._chat, self._retelling, self._inputs = chat, retelling, inputs
+        self.usage: Usage | None = None
+        self.relayed = 0
+        self.begun = self.done = False
+        self.failure: UpstreamFailed | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        return self._told(self._chat.feed(data))
+
+    def close(self) -> bytes:
+        return self._told(self._chat.close())
+
+    def say(self, error: GapuraError) -> bytes:
+        return self._retelling.say(error)
+
+    def _told(self, events: bytes) -> bytes:
+        chat = self._chat
+        said = self._retelling.feed(events) if events else b""
+        self.usage, self.relayed, self.begun, self.failure = chat.usage, chat.relayed, chat.begun, chat.failure
+        if chat.done and not self.done:
+            self.done = True
+            self.usage = chat.usage or Usage(self._inputs, chat.relayed, estimated=True)
+            said += self._retelling.close(self.usage)
+        return said

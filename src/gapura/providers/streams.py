@@ -5,11 +5,12 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from gapura.errors import UpstreamFailed
+from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers.base import Headers
 from gapura.providers.faults import error_in
 from gapura.providers.said import decode, true_status
 from gapura.terms.usage import Usage
+from gapura.wire import openai
 from gapura.wire.sse import BOM, MAX_EVENT, Blocks, Event, StreamError, events
 
 DONE = b"data: [DONE]\n\n"
@@ -70,6 +71,9 @@ class Stream(ABC):
             raise self.failure
         self.done = True
         return said + end
+
+    def say(self, error: GapuraError) -> bytes:
+        return openai.render_event(error)
 
     def _collect(self, data: bytes) -> bytes:
         """A body instead of a stream is an error, whatever its status said: raised once it is whole."""

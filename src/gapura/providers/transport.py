@@ -205,7 +205,7 @@ class Transport:
 
 
 def _opening(to: Upstream, method: str, path: str) -> bytes:
-    target = to.prefix + path
+    target = path[1:] if path.startswith("//") else to.prefix + path
     if not _TARGET.fullmatch(target) or not _METHOD.fullmatch(method):
         raise ValueError(f"{method} {target!r} cannot be asked for")
     host = f"[{to.host}]" if ":" in to.host else to.host

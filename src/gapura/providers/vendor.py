@@ -10,12 +10,13 @@ from gapura.errors import UpstreamFailed
 from gapura.providers import catalogue
 from gapura.providers.answers import normalise
 from gapura.providers.ask import Ask
-from gapura.providers.base import Headers, Reader, Translation, bearer
+from gapura.providers.base import Headers, Operation, Reader, Translation, bearer
 from gapura.providers.faults import Rule, Wait, fault
 from gapura.providers.fields import Field
 from gapura.providers.normaliser import Normaliser
 from gapura.terms.usage import Usage
 from gapura.wire import openai
+from gapura.wire.dialect import Kind
 
 Step = Callable[[Ask], None]
 
@@ -23,7 +24,8 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
-    """`fields` has a line for each field of a request; `steps` do, in this order, what takes several at once."""
+    """`fields` has a line for each field of a chat request; `steps` do, in this order, what takes several at once.
+    `others`: what it does besides chat."""
 
     name: str
     fields: Mapping[str, Field]
@@ -32,6 +34,10 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     wait: Wait | None = None
     clock: Clock = system_clock
     path: str = "/chat/completions"
+    others: Mapping[Kind, Operation] = {}
+
+    def operation(self, kind: Kind) -> Operation | None:
+        return self if kind == "chat" else self.others.get(kind)
 
     def translate(self, body: bytes, chat: openai.ChatRequest, model: str, cap: int | None) -> Translation:
         ask = Ask(openai.fields(body), model, catalogue.model(self.name, model), cap, stream=bool(chat.stream))

@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from gapura.errors import GapuraError, TooLarge
-from gapura.providers.base import Loss
+from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Target
 from gapura.terms.verdict import Decision
-from gapura.wire import openai
+from gapura.wire.dialect import Asked, Dialect
+from gapura.wire.openai import CHAT
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,14 +25,16 @@ Headers = list[tuple[bytes, bytes]]
 
 class Exchange:
     """One request and its answer.  `at` is when it came (UTC microseconds), `notes` the headers of the answer that
-    the stages add as they go."""
+    the stages add as they go, and errors are said in the `dialect`."""
 
     __slots__ = (
         "_connection",
         "_receive",
+        "_say",
         "_send",
         "_task",
         "at",
+        "dialect",
         "effect",
         "gone",
         "headers",
@@ -50,9 +53,11 @@ class Exchange:
         self.peer: str = scope["client"][0] if scope.get("client") else ""
         name = request_id.encode()
         self.notes: Headers = [(b"gapura-request-id", name), (b"x-request-id", name)]
+        self.dialect: Dialect = CHAT
         self.started = self.gone = False
         self.status, self.effect = 499, ""
         self._receive, self._send = receive, send
+        self._say: Callable[[GapuraError], bytes] | None = None
         self._connection = scope.get("extensions", {}).get("gapura.connection")
         if self._connection is None:
             self._task = asyncio.current_task()
@@ -106,8 +111,9 @@ class Exchange:
         await self._start(status, [*headers, length])
         await self._send({"type": "http.response.body", "body": body})
 
-    async def begin(self, status: int, headers: Headers) -> None:
-        """The head of an answer whose pieces follow."""
+    async def begin(self, status: int, headers: Headers, say: Callable[[GapuraError], bytes]) -> None:
+        """The head of an answer whose pieces follow; `say`: an error as the last of them."""
+        self._say = say
         await self._start(status, headers)
 
     async def piece(self, data: bytes, *, last: bool = False) -> None:
@@ -120,9 +126,10 @@ class Exchange:
         if self.gone:
             return
         if self.started:
-            await self.piece(openai.render_event(error), last=True)
+            say = self._say or self.dialect.render_event
+            await self.piece(say(error), last=True)
         else:
-            reply = openai.render(error)
+            reply = self.dialect.render(error)
             await self.answer(reply.status, list(reply.headers), reply.body)
 
     async def _start(self, status: int, headers: Headers) -> None:
@@ -130,7 +137,7 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": headers + self.notes})
 
 
-async def accept(exchange: Exchange, limit: int) -> tuple[bytes, openai.ChatRequest]:
+async def accept(exchange: Exchange, limit: int) -> tuple[bytes, Asked]:
     """The body, which is JSON however it is labelled, and what it asks for.  Raises BadRequest and TooLarge."""
     body = await exchange.body(limit)
-    return body, openai.read(body)
+    return body, exchange.dialect.read(body)

@@ -12,8 +12,7 @@ from gapura.errors import LimitReached, QuotaSpent
 from gapura.providers.catalogue import model
 from gapura.terms.caller import Caller
 from gapura.terms.rulebook import Target
-from gapura.wire import tokens
-from gapura.wire.openai import ChatRequest
+from gapura.wire.dialect import Asked
 
 # Below so few output tokens an answer is of no use to anybody: refuse instead of cutting it off after a word.
 LEAST_OUTPUT = 16
@@ -63,7 +62,7 @@ UNLIMITED = Hold(0, "", None)
 
 
 async def meter(
-    purses: Purses, caller: Caller, chat: ChatRequest, body: bytes, *, targets: Sequence[Target], at: int
+    purses: Purses, caller: Caller, asked: Asked, body: bytes, *, targets: Sequence[Target], at: int
 ) -> Hold:
     """Take it, for whichever of the targets will answer.
 
@@ -82,10 +81,10 @@ async def meter(
             if limit := owner.requests_per_minute:
                 requests.append(await _minute(purses, "rpm:" + owner.id, 1, limit, at))
             if limit := owner.tokens_per_minute:
-                taken.append(await _minute(purses, "tpm:" + owner.id, min(_probable(chat, body), limit), limit, at))
+                taken.append(await _minute(purses, "tpm:" + owner.id, min(_probable(asked, body), limit), limit, at))
         if account.budget < 0:
             return Hold(0, "", None, purses, taken)
-        inputs, output, choices = tokens.bound(body), _longest(chat, targets), chat.n or 1
+        inputs, output, choices = asked.bound(body), _longest(asked, targets), asked.n or 1
         purse, amount = "tok:" + account.id, inputs + output * choices
         if not purses.take(purse, amount, at):
             amount = await _borrowed(purses, purse, amount, inputs + min(output, LEAST_OUTPUT) * choices, at)
@@ -118,11 +117,14 @@ async def _borrowed(purses: Purses, purse: str, most: int, least: int, at: int) 
     return amount
 
 
-def _longest(chat: ChatRequest, targets: Sequence[Target]) -> int:
+def _longest(asked: Asked, targets: Sequence[Target]) -> int:
     """Tokens of one choice of the answer at the most."""
+    if asked.output_limit == 0:
+        return 0
     ceiling = max([model(target.provider, target.model).max_output or UNKNOWN_OUTPUT for target in targets])
-    return min(chat.output_limit or ceiling, ceiling)
+    return min(asked.output_limit or ceiling, ceiling)
 
 
-def _probable(chat: ChatRequest, body: bytes) -> int:
-    return len(body) // 4 + min(chat.output_limit or USUAL_OUTPUT, USUAL_OUTPUT) * (chat.n or 1)
+def _probable(asked: Asked, body: bytes) -> int:
+    limit = USUAL_OUTPUT if asked.output_limit is None else asked.output_limit
+    return len(body) // 4 + min(limit, USUAL_OUTPUT) * (asked.n or 1)

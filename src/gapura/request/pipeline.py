@@ -1,4 +1,4 @@
-"""The river: one chat request from start to end, top to bottom.
+"""The river: one request from start to end, top to bottom, whatever its dialect.
 
 Before the first byte a failure is a response, after it the stream's last event; either way it is settled once.
 """
@@ -61,7 +61,10 @@ class Gate:
 
 
 async def serve(exchange: Exchange, gate: Gate) -> None:
-    """POST /v1/chat/completions.  Says every failure itself; raises only when cancelled."""
+    """POST /v1/chat/completions, /v1/embeddings and so on: `exchange.dialect` says which.
+
+    Says every failure itself; raises only when cancelled.
+    """
     settling = Settling(exchange.id, gate.journal, gate.clock, gate.running, gate.tally)
     try:
         await _serve(exchange, gate, settling)
@@ -73,22 +76,22 @@ async def serve(exchange: Exchange, gate: Gate) -> None:
 
 async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
     try:
-        body, chat = await accept(exchange, gate.max_body)
+        body, asked = await accept(exchange, gate.max_body)
         caller = identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
         rules = gate.rules  # one snapshot for the whole request
-        route = _route(rules, caller, chat.model)
+        route = _route(rules, caller, asked.model)
         origin = locate(exchange.headers, exchange.peer, caller, gate.places)
         decision = decide(rules, route, caller, origin, exchange.at, ids.beside("dec", exchange.id))
         shadow = gate.shadow.beside(decide, decision, route, caller, origin, exchange.at) if gate.shadow else None
-        settling.about(chat, caller, origin, rules.book, decision, shadow)
+        settling.about(asked, caller, origin, rules.book, decision, shadow)
         exchange.decided(decision)
         if decision.effect == "warn":
             exchange.notes += gate.notices.of(rules, decision, caller, origin, exchange.at)
         permitted = servable(decision, rules, fresh=exchange.at <= gate.freshness.fresh_until)
         targets = order(permitted, gate.health, exchange.at, gate.rng, route=route, book=rules.book)
-        hold = await meter(gate.purses, caller, chat, body, targets=targets, at=exchange.at)
+        hold = await meter(gate.purses, caller, asked, body, targets=targets, at=exchange.at)
         settling.held(hold, body)
-        ask = Ask(body, chat, route, hold.cap, caller.key.strict)
+        ask = Ask(exchange.dialect, body, asked, route, hold.cap, strict=caller.key.strict)
         await _answer(exchange, gate, settling, ask, targets)
     except GapuraError as error:
         settling.failed(error, started=exchange.started)

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from gapura import crash
-from gapura.errors import UpstreamFailed
+from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers.base import Reader
 from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Answer, Deadlines, Transport, Upstream
@@ -56,12 +56,14 @@ class Asker(Protocol):
     """The part of `gapura.request.accept.Exchange` that a relay needs."""
 
     async def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None: ...
-    async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None: ...
+    async def begin(
+        self, status: int, headers: list[tuple[bytes, bytes]], say: Callable[[GapuraError], bytes]
+    ) -> None: ...
     async def piece(self, data: bytes, *, last: bool = False) -> None: ...
 
 
 class Whole:
-    """A plain answer, read to its end and in OpenAI's form."""
+    """A plain answer, read to its end and in the caller's dialect."""
 
     def __init__(self, body: bytes, usage: Usage | None) -> None:
         self._body, self.usage = body, usage
@@ -76,7 +78,7 @@ class Whole:
 
 
 class Stream:
-    """A stream whose first token is there: `first` is what was read so far, as OpenAI's events."""
+    """A stream whose first token is there: `first` is what was read so far, in the caller's dialect."""
 
     def __init__(self, answer: Answer, reader: Reader, first: bytes, way: Way) -> None:
         self._answer, self._reader, self._first, self._way = answer, reader, first, way
@@ -97,7 +99,7 @@ class Stream:
         """
         reader, answer, data, hide = self._reader, self._answer, self._first, self._way.hide
         try:
-            await asker.begin(200, SSE)
+            await asker.begin(200, SSE, reader.say)
             while not reader.done:
                 if data:
                     await asker.piece(data)
@@ -119,24 +121,39 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
     patience = min(route.first_byte_s, route.first_token_s) if outbound.stream else route.first_byte_s
     deadlines = Deadlines(route.connect_s, patience, route.idle_s)
     until = asyncio.get_running_loop().time() + patience
-    answer = await transport.send(way.upstream, outbound.provider.path, way.headers, outbound.body, deadlines)
-    try:
-        return await _begun(answer, way, outbound, until)
-    except BaseException:
-        answer.close()  # an answer that nobody waits for is cancelled at the vendor
-        raise
+    sent = outbound.sent
+    headers = (*way.headers, *sent.headers) if sent.headers else way.headers
+    parts: list[bytes] = []
+    for body in (sent.body, *sent.more):
+        answer = await transport.send(way.upstream, outbound.path, headers, body, deadlines)
+        try:
+            if outbound.stream:
+                return await _stream(answer, way, outbound, until)
+            parts.append(await _plain(answer, way, outbound, until))
+        except BaseException:
+            answer.close()  # an answer that nobody waits for is cancelled at the vendor
+            raise
+    return Whole(*outbound.answer(parts))
 
 
-async def _begun(answer: Answer, way: Way, outbound: Outbound, until: float) -> Whole | Stream:
-    provider, model = outbound.provider, outbound.target.model
+async def _plain(answer: Answer, way: Way, outbound: Outbound, until: float) -> bytes:
     if answer.status >= REDIRECTS:
-        raise provider.fault(answer.status, answer.headers, way.hide(await _complaint(answer, until)))
-    if not outbound.stream:
-        return Whole(*provider.answer(way.hide(await answer.body(PLAIN_LIMIT, until)), model))
-    reader = provider.reader(model, include_usage=outbound.include_usage, choices=outbound.choices)
+        raise await _fault(answer, way, outbound, until)
+    return way.hide(await answer.body(PLAIN_LIMIT, until))
+
+
+async def _stream(answer: Answer, way: Way, outbound: Outbound, until: float) -> Stream:
+    if answer.status >= REDIRECTS:
+        raise await _fault(answer, way, outbound, until)
+    reader = outbound.reader()
     first = await _first_token(answer, way, reader, until)
     answer.idle_s = outbound.route.idle_s
     return Stream(answer, reader, first, way)
+
+
+async def _fault(answer: Answer, way: Way, outbound: Outbound, until: float) -> UpstreamFailed:
+    said = way.hide(await _complaint(answer, until))
+    return outbound.provider.fault(answer.status, answer.headers, said)
 
 
 async def _complaint(answer: Answer, until: float) -> bytes:

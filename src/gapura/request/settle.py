@@ -10,15 +10,15 @@ from typing import Protocol
 from gapura import crash
 from gapura.clock import Clock
 from gapura.errors import GapuraError, RegionBlocked, Unready, UpstreamFailed
-from gapura.providers.base import Loss
 from gapura.terms.caller import Caller
+from gapura.terms.loss import Loss
 from gapura.terms.place import Origin
 from gapura.terms.record import Context, Ended, Entry, Opened, Outcome, Refused
 from gapura.terms.rulebook import Rulebook, Target
 from gapura.terms.usage import Usage
 from gapura.terms.verdict import Decision, Shadowed
 from gapura.wire import tokens
-from gapura.wire.openai import ChatRequest
+from gapura.wire.dialect import Asked
 
 NOTHING = Usage()
 
@@ -100,7 +100,7 @@ class Settling:
 
     def about(
         self,
-        chat: ChatRequest,
+        asked: Asked,
         caller: Caller,
         origin: Origin,
         book: Rulebook,
@@ -114,8 +114,8 @@ class Settling:
             account.id,
             caller.key.id,
             account.organisation,
-            chat.model,
-            bool(chat.stream),
+            asked.model,
+            bool(asked.stream),
             book.sandbox,
             origin.territory,
             origin.certainty,

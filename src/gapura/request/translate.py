@@ -1,27 +1,34 @@
-"""Chat → what the target's vendor understands, and whether what is lost on the way is acceptable.
+"""What the caller asked for → what the target's vendor understands, and whether what is lost on the way is acceptable.
 
-Losses are cosmetic, behavioural or contract (`gapura.providers.base`).  A target that would lose contract fields is
-skipped; strict routes and keys refuse behavioural losses too; a route may accept named fields.
+A vendor that has the operation itself gets it; else a conversation in another dialect goes to its chat, and comes back
+in the dialect.  Losses are cosmetic, behavioural or contract (`gapura.terms.loss`).  A target that would lose contract
+fields is skipped; strict routes and keys refuse behavioural losses too; a route may accept named fields.
 """
-
-from typing import NamedTuple
 
 from gapura.errors import BadRequest
 from gapura.providers import PROVIDERS
-from gapura.providers.base import Loss
 from gapura.providers.outbound import Outbound
+from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, Target
-from gapura.wire.openai import ChatRequest
+from gapura.wire import openai
+from gapura.wire.dialect import Asked, Carried, Dialect
 
 
-class Ask(NamedTuple):
+class Ask:
     """What the caller wants of whichever target serves it.  `cap`: output tokens at the most, by a budget."""
 
-    body: bytes
-    chat: ChatRequest
-    route: Route
-    cap: int | None
-    strict: bool
+    def __init__(
+        self, dialect: Dialect, body: bytes, asked: Asked, route: Route, cap: int | None, *, strict: bool
+    ) -> None:
+        self.dialect, self.body, self.asked, self.route = dialect, body, asked, route
+        self.cap, self.strict = cap, strict
+        self._carried: Carried | None = None
+
+    def as_chat(self) -> Carried | None:
+        """The same as a chat request, where there is such a way.  It is made once, however many targets are tried."""
+        if self._carried is None and self.dialect.into_chat is not None:
+            self._carried = self.dialect.into_chat(self.body)
+        return self._carried
 
 
 class TooMuchLost(Exception):
@@ -34,16 +41,27 @@ class TooMuchLost(Exception):
 
 def translate(ask: Ask, target: Target) -> Outbound:
     """What to send, and what it loses.  Raises TooMuchLost, and BadRequest for what no vendor could read."""
-    provider, route = PROVIDERS[target.provider], ask.route
-    done = provider.translate(ask.body, ask.chat, target.model, ask.cap)
-    if done.losses:
+    provider, route, asked, carried = PROVIDERS[target.provider], ask.route, ask.asked, None
+    operation = provider.operation(ask.dialect.kind)
+    if operation is not None:
+        done = operation.translate(ask.body, asked, target.model, ask.cap)
+        losses = done.losses
+    else:
+        carried, operation = ask.as_chat(), provider.operation("chat")
+        if carried is None or operation is None:
+            raise TooMuchLost((Loss(ask.dialect.kind, f"{provider.name} has none", "contract"),))
+        asked = openai.read(carried.body)
+        done = operation.translate(carried.body, asked, target.model, ask.cap)
+        losses = carried.losses + done.losses
+    if losses:
         refused = ("contract", "behavioural") if ask.strict or route.strict else ("contract",)
-        lost = tuple(loss for loss in done.losses if loss.weight in refused and loss.field not in route.accepts)
+        lost = tuple([loss for loss in losses if loss.weight in refused and loss.field not in route.accepts])
         if lost:
             raise TooMuchLost(lost)
-    choices = 1 if done.losses and any(loss.field == "n" for loss in done.losses) else ask.chat.n or 1
-    streams, wants_usage = bool(ask.chat.stream), ask.chat.wants_usage
-    return Outbound(provider, target, route, done.body, done.losses, streams, wants_usage, choices)
+    choices = 1 if losses and any(loss.field == "n" for loss in losses) else asked.n or 1
+    return Outbound(
+        provider, operation, target, route, done, losses, bool(asked.stream), asked.wants_usage, choices, carried
+    )
 
 
 def refusal(skipped: list[TooMuchLost]) -> BadRequest:

@@ -9,12 +9,16 @@ fields and leaves the bytes of all others alone.
 
 import re
 from math import ceil
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw
 
 from gapura.errors import BadRequest, GapuraError, RegionBlocked
+from gapura.wire import tokens
+from gapura.wire.dialect import Dialect, Reply
+
+T = TypeVar("T")
 
 MAX_NAME = 256
 
@@ -47,11 +51,9 @@ class ChatRequest(msgspec.Struct, kw_only=True, gc=False):
             return newer if older is None else older
         return min(older, newer)
 
-
-class Reply(msgspec.Struct, frozen=True):
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
+    def bound(self, body: bytes) -> int:
+        """Input tokens: never less than a vendor counts."""
+        return tokens.bound(body)
 
 
 _CHAT = msgspec.json.Decoder(ChatRequest)
@@ -62,8 +64,13 @@ _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 def read(body: bytes) -> ChatRequest:
     """A chat request.  Raises BadRequest that names the field and what was expected."""
+    return decode(_CHAT, body)
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """What the decoder makes of a body.  Raises BadRequest that names the field and what was expected."""
     try:
-        return _CHAT.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -121,3 +128,6 @@ def _refusal(message: str) -> BadRequest:
         return BadRequest(f"The body must be a JSON object: {message}.")
     said = message[: where.start()].replace("`", "")
     return BadRequest(f"Invalid value for '{where[1]}': {said[0].lower()}{said[1:]}.", param=where[1])
+
+
+CHAT = Dialect("chat", read, render, render_event)
