@@ -12,7 +12,7 @@ from gapura.rulebook.facts import Facts
 from gapura.rulebook.opinions import verdict
 from gapura.rulebook.shelf import Shelf
 from gapura.rulebook.weigh import weigh
-from gapura.terms.caller import Account
+from gapura.terms.caller import Account, Lifted
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Effect, Endpoint, Exemption, Pack, Phase, Policy, Rule, Rulebook
 
@@ -238,10 +238,10 @@ def test_accounts_that_are_treated_alike_share_their_answers() -> None:
     rules = book(policy(rule("review", contract=["gold"]), exceptions=lifted))
     accounts = [Account(f"acc_{number}", f"a{number}", "o", contract="free") for number in range(1000)]
     assert {rules.judge("openai", "gpt-4o", HONG_KONG, account, 1).effect for account in accounts} == {"allow"}
-    assert len({rules.standing(account) for account in accounts}) == 1
+    assert len({rules.standing(account, 1) for account in accounts}) == 1
     other = msgspec.structs.replace(accounts[0], contract="gold")
-    assert rules.standing(other) != rules.standing(accounts[0])
-    assert rules.standing(Account("acc_x", "x", "o", contract="free")) != rules.standing(accounts[0])
+    assert rules.standing(other, 1) != rules.standing(accounts[0], 1)
+    assert rules.standing(Account("acc_x", "x", "o", contract="free"), 1) != rules.standing(accounts[0], 1)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +253,8 @@ def test_accounts_that_are_treated_alike_share_their_answers() -> None:
         ({"status": "warned"}, {"status": "active"}),
         ({"id": "acc_7"}, {"id": "acc_8"}),
         ({"organisation": "org_7"}, {"organisation": "org_8"}),
+        ({"lifted": (Lifted("exc_1", "p", "exception", "r"),)}, {"lifted": (Lifted("exc_1", "p", "no_notice", "r"),)}),
+        ({"lifted": (Lifted("exc_1", "p", "exception", "r"),)}, {"lifted": (Lifted("exc_1", "q", "exception", "r"),)}),
     ],
 )
 def test_accounts_that_are_not_treated_alike_share_nothing(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -271,8 +273,8 @@ def test_accounts_that_are_not_treated_alike_share_nothing(one: dict[str, Any], 
         account = msgspec.structs.replace(plain, **changes)
         told = rules.judge("openai", "gpt-4o", HONG_KONG, account, 15)
         assert told == verdict(told.target, rules.opinions("openai", "gpt-4o", HONG_KONG, account, 15))
-    assert rules.standing(msgspec.structs.replace(plain, **one)) != rules.standing(
-        msgspec.structs.replace(plain, **other)
+    assert rules.standing(msgspec.structs.replace(plain, **one), 15) != rules.standing(
+        msgspec.structs.replace(plain, **other), 15
     )
 
 

@@ -39,7 +39,7 @@ class Judge:
         )
 
     def standing(self, account: Account) -> Hashable:
-        return self._rules.standing(account)
+        return self._rules.standing(account, self._at)
 
     def judge(self, origin: Origin, account: Account, model: str) -> Verdict:
         return self._rules.judge_product(self._product, origin, account, self._at, model)

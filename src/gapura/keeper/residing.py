@@ -15,9 +15,8 @@ import structlog
 from gapura.clock import Clock, text
 from gapura.errors import NotFound
 from gapura.rulebook.compile import Rules
-from gapura.rulebook.conditions import over
 from gapura.rulebook.residence import residence, turns_on
-from gapura.rulebook.weigh import covers, phase_in_force
+from gapura.rulebook.weigh import covers, exempt, phase_in_force
 from gapura.store import accounts, audit, visits
 from gapura.store.audit import Change
 from gapura.store.base import Connection, StoreFailed, Work, mark, marked
@@ -63,15 +62,14 @@ class Residing:
         at = self._clock()
         taken, moved = await self._do(lambda db: self._take_in(db, at))
         self._tell(moved)
+        await self._these(lambda db: visits.turning(db, at // DAY), at)
         before = self._store.read(lambda db: marked(db, JUDGED))
         judged = f"{self._rules().book.version}@{at // DAY}"
         if before != judged:
             if before.partition("@")[0] != self._rules().book.version:
                 await self._everybody(at)
             else:
-                due = self._store.read(lambda db: {*visits.turning(db, at // DAY), *visits.outside(db)})
-                for batch in _batches(sorted(due)):
-                    await self._judge_all(batch, at)
+                await self._these(visits.outside, at)
             await self._do(lambda db: mark(db, JUDGED, judged))
         return taken
 
@@ -89,6 +87,10 @@ class Residing:
         while batch := await self._do(following):
             await self._judge_all(batch, at)
             after = batch[-1]
+
+    async def _these(self, due: Work[list[str]], at: int) -> None:
+        for batch in _batches(self._store.read(due)):
+            await self._judge_all(batch, at)
 
     async def _judge_all(self, batch: Sequence[str], at: int) -> None:
         self._tell(await self._do(lambda db: self._judge_each(db, batch, at)))
@@ -165,8 +167,7 @@ def _conclude(db: Connection, policy: Policy, account: Account, at: int) -> Foun
 
 def _action(policy: Policy, account: Account, at: int) -> Given:
     """Never sooner or stricter than what befalls a single request by the phase in force; nothing for who is exempt."""
-    names = (account.external_id, account.id)
-    if any(one.account in names and not over(one, at) for one in policy.exceptions):
+    if exempt(policy, account, at):
         return ""
     phase = phase_in_force(policy, at)
     if phase is None or phase.effect == "allow" or policy.account_place is None:

@@ -33,7 +33,9 @@ def decide(rules: Rules, route: Route, caller: Caller, origin: Origin, at: int, 
     # Looked up among a hundred thousand names, this would cost more than all the rest: it is noted where we are anyway.
     noted = caller.noted
     if noted.rules != rules.number:
-        noted.rules, noted.standing = rules.number, rules.standing(caller.account)
+        noted.standing = rules.standing(caller.account, at)
+        if not caller.account.lifted:  # what is lifted begins and ends by itself, so these few are asked each time
+            noted.rules = rules.number
     key = (
         route.model,
         origin.territory,

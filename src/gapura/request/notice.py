@@ -53,7 +53,7 @@ class Notices:
         if rules is not self._rules:
             self._rules, self._known = rules, Memo()
         place = (origin.territory, origin.certainty, rules.part(origin), origin.network)
-        key = (what, place, rules.standing(account), rules.stretch(at))
+        key = (what, place, rules.standing(account, at), rules.stretch(at))
         known = self._known.get(key)
         if known is None:
             block = next(

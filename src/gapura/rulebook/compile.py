@@ -131,6 +131,7 @@ class Rules:
         """Every instant to come at which an answer to this account may change."""
         lifted = (shelf.exceptions(name) for _, shelf in self._all for name in names(account))
         ends = {exemption.ends for exceptions in lifted for exemption in exceptions}
+        ends.update(*((one.starts, one.ends) for one in account.lifted))
         return sorted(instant for instant in self._announced | ends if instant > at)
 
     def judge(
@@ -167,7 +168,7 @@ class Rules:
             origin.certainty,
             self.part(origin),
             origin.network,
-            self.standing(account),
+            self.standing(account, at),
             self.stretch(at),
         )
         known = self._verdicts.get(key)

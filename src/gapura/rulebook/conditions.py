@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gapura.clock import text
 from gapura.rulebook.expressions import BadExpression, Failed, compiled
 from gapura.rulebook.facts import Facts, names, owners
-from gapura.terms.caller import Account
+from gapura.terms.caller import Account, Lifted
 from gapura.terms.rulebook import Exemption, Rule
 
 
@@ -97,7 +97,7 @@ def model_names(facts: Facts) -> tuple[str, str]:
     return facts.model, f"{facts.provider}/{facts.model}"
 
 
-def over(what: Rule | Exemption, at: int) -> bool:
+def over(what: Rule | Exemption | Lifted, at: int) -> bool:
     return 0 < what.ends <= at
 
 

@@ -6,13 +6,14 @@ from itertools import count
 from operator import attrgetter
 
 from gapura.atlas.territories import CODES
-from gapura.rulebook.conditions import OF_ACCOUNTS
+from gapura.rulebook.conditions import OF_ACCOUNTS, over
 from gapura.rulebook.expressions import BadExpression, Expression, compiled
 from gapura.rulebook.facts import OURS, owners
-from gapura.terms.caller import Account, Status
+from gapura.terms.caller import Account, Lifting, Status
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Rulebook
 
+Lifts = tuple[tuple[str, Lifting, str, int, int], ...]
 Said = str | tuple[str, ...]
 """What an account says in the fields that the rules ask about: attrgetter gives one value, or a tuple of several."""
 
@@ -30,21 +31,32 @@ class Distinct:
         self._asked = _asked(book, used)
         self._fields = attrgetter(*self._asked) if self._asked else None
         self._divided = _divided(book, used)
-        self._seen: dict[tuple[int, int, Status, Said], int] = {}
-        self._kinds: dict[tuple[int, int, Status, Said], int] = {}
+        self._policies = frozenset(policy.name for policy in book.policies)
+        self._seen: dict[tuple[int, int, Status, Said, Lifts], int] = {}
+        self._kinds: dict[tuple[int, int, Status, Said, Lifts], int] = {}
         self._numbers = count(1)
 
-    def standing(self, account: Account) -> int:
-        """A number that tells an account from others, to these rules: by what names it, its state, and what rules ask
-        about.  Accounts that differ in nothing else have the same."""
+    def standing(self, account: Account, at: int) -> int:
+        """A number that tells an account from others, to these rules: by what names it, its state, what rules ask
+        about, and what is lifted for it.  Accounts that differ in nothing else have the same.  It changes with the time
+        only for an account for which anything is lifted."""
         said: Said = self._fields(account) if self._fields else ""
         by_id = self._by_id.get(account.id, 0) if self._by_id else 0
-        seen = self._groups.get(account.external_id, 0), by_id, account.status, said
+        lifts = self._lifts(account, at) if account.lifted else ()
+        seen = self._groups.get(account.external_id, 0), by_id, account.status, said, lifts
         return self._seen.get(seen) or self._number(seen)
 
-    def _number(self, seen: tuple[int, int, Status, Said]) -> int:
+    def _lifts(self, account: Account, at: int) -> Lifts:
+        """What is lifted now, and what is going to be."""
+        return tuple(
+            (one.policy, one.kind, one.reason, one.starts if one.starts > at else 0, one.ends)
+            for one in account.lifted
+            if one.policy in self._policies and not over(one, at)
+        )
+
+    def _number(self, seen: tuple[int, int, Status, Said, Lifts]) -> int:
         """Whoever sets an account's fields must not set our memory; a number is never given twice."""
-        kind = *seen[:3], self._alike(seen[3])
+        kind = *seen[:3], self._alike(seen[3]), seen[4]
         for known in (self._seen, self._kinds):
             if len(known) >= LIMIT:
                 known.clear()

@@ -12,6 +12,7 @@ from gapura.clock import text
 from gapura.rulebook.conditions import Holds, ask, evidence, for_everybody, in_time, over
 from gapura.rulebook.facts import Facts, names
 from gapura.rulebook.shelf import Shelf, in_turn
+from gapura.terms.caller import Account, Lifted
 from gapura.terms.rulebook import STRICTNESS, Coverage, Effect, Exemption, Phase, Policy, Rule
 
 RESERVED = ("egress", "exception", "coverage", "partial", "unknown", "disagreement", "absent", "account", "error")
@@ -59,8 +60,16 @@ def weigh(policy: Policy, facts: Facts, shelf: Shelf | None = None) -> Ruling:
             passed.append(Passed(rule.id, why))
             if holds is Holds.PARTLY:
                 partly.append((rule, why))
-    ruling = _in_part(policy, partly, ruling or _coverage(policy, facts))
+    ruling = _spared(policy, facts, passed, _in_part(policy, partly, ruling or _coverage(policy, facts)))
     return msgspec.structs.replace(ruling, passed=tuple(passed))
+
+
+def exempt(policy: Policy, account: Account, at: int) -> bool:
+    """Whether anything lifts the policy for the account, for whatever reason."""
+    named = (one for one in policy.exceptions if one.account in names(account))
+    return any(not over(one, at) for one in named) or any(
+        one.policy == policy.name and not _untimely(one, at) for one in account.lifted
+    )
 
 
 def announced(policy: Policy) -> set[int]:
@@ -105,22 +114,50 @@ def _egress(policy: Policy, facts: Facts) -> Ruling | None:
 
 
 def _exception(policy: Policy, facts: Facts, shelf: Shelf | None, passed: list[Passed]) -> Ruling | None:
-    """Those under the account's external id come before those under its own."""
+    """Those under the account's external id come before those under its own, and the document's before the store's."""
     for name in names(facts.account):
         named = shelf.exceptions(name) if shelf else (one for one in policy.exceptions if one.account == name)
         for exemption in named:
             if not over(exemption, facts.at):
                 return _lifted(policy, exemption)
             passed.append(Passed("exception", f"ended {text(exemption.ends)}"))
+    for lifted in facts.account.lifted:
+        if lifted.policy == policy.name and lifted.kind != "no_notice":
+            if not (why := _untimely(lifted, facts.at)):
+                return _lifted(policy, lifted)
+            passed.append(Passed("exception", f"{lifted.id} {why}"))
     return None
 
 
-def _lifted(policy: Policy, exemption: Exemption) -> Ruling:
+def _untimely(lifted: Lifted, at: int) -> str:
+    if at < lifted.starts:
+        return f"begins {text(lifted.starts)}"
+    return f"ended {text(lifted.ends)}" if over(lifted, at) else ""
+
+
+def _spared(policy: Policy, facts: Facts, passed: list[Passed], ruling: Ruling) -> Ruling:
+    """Nobody is shut out by a date that it was not told of: it is warned instead."""
+    if RANK[ruling.effect] <= RANK["warn"] or ruling.rule == "egress":
+        return ruling
+    for lifted in facts.account.lifted:
+        if lifted.policy == policy.name and lifted.kind == "no_notice" and not _untimely(lifted, facts.at):
+            passed.append(Passed(ruling.rule, f"{ruling.because}; {lifted.id} spares this account"))
+            because = f"{policy.name} only warns this account: {lifted.reason}"
+            return Ruling("warn", "exception", because, evidence=_granted(lifted))
+    return ruling
+
+
+def _lifted(policy: Policy, exemption: Exemption | Lifted) -> Ruling:
     """Without the account's name: a hundred thousand accounts with one reason are one answer to remember."""
-    until = (f"until {text(exemption.ends)}",) if exemption.ends else ()
-    owner = (f"granted by {exemption.owner}",) if exemption.owner else ()
     because = f"{policy.name} is lifted for this account: {exemption.reason}"
-    return Ruling("allow", "exception", because, evidence=(*owner, *until))
+    return Ruling("allow", "exception", because, evidence=_granted(exemption))
+
+
+def _granted(what: Exemption | Lifted) -> tuple[str, ...]:
+    until = (f"until {text(what.ends)}",) if what.ends else ()
+    if isinstance(what, Lifted):
+        return (f"{what.kind} {what.id}", *until)
+    return (*((f"granted by {what.owner}",) if what.owner else ()), *until)
 
 
 def _failed(policy: Policy, rule: Rule, why: str) -> Ruling:

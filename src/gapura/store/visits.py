@@ -85,6 +85,11 @@ def turning(db: Connection, day: int) -> list[str]:
     return [str(account) for (account,) in rows]
 
 
+def judge_again(db: Connection, account: str) -> None:
+    """What was concluded of it may not hold any more: it is among those of `turning`."""
+    db.execute("UPDATE residence SET turns_on = 0 WHERE account = ?", (account,))
+
+
 def outside(db: Connection) -> list[str]:
     """Accounts that are outside some policy's places, or have a status for having been."""
     rows = db.execute("SELECT DISTINCT account FROM residence WHERE state = 'outside' OR given <> '' ORDER BY account")

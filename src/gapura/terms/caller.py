@@ -6,13 +6,30 @@ import msgspec
 
 Status = Literal["active", "warned", "suspended"]
 
+Lifting = Literal["exception", "interim", "no_notice", "release"]
+"""Why a policy is lifted for an account: a person granted it · its objection is being looked at · it was not told of
+the date, so that the policy warns instead of blocking · it should never have been hit."""
+
+
+class Lifted(msgspec.Struct, frozen=True):
+    """`policy` does not hold for the account from `starts` to before `ends` (UTC microseconds; 0: no end).  `id` names
+    it (`exc_…`)."""
+
+    id: str
+    policy: str
+    kind: Lifting
+    reason: str
+    starts: int = 0
+    ends: int = 0
+
 
 class Account(msgspec.Struct, frozen=True):
     """A customer of the operator.  `id` is ours (`acc_…`), `external_id` the operator's own; one `organisation`
     (tenant) may have several.  Limits: 0 is none.  `budget` is the number of tokens granted in all, -1 none set.
     `data_may_go_to`: territories in which the account's data may be processed, empty for anywhere.  What an address
     cannot show: `declared_territory`, `phone_territory` (of a number given at registration), `ownership` (territories
-    of those who own more than half, comma separated), `contract` (the operator's own word for the kind of contract)."""
+    of those who own more than half, comma separated), `contract` (the operator's own word for the kind of contract).
+    `lifted`: the exceptions that stand, or will, beside those in policy documents."""
 
     id: str
     external_id: str
@@ -31,6 +48,7 @@ class Account(msgspec.Struct, frozen=True):
     created_at: int = 0
     contract: str = ""
     phone_territory: str = ""
+    lifted: tuple[Lifted, ...] = ()
 
 
 class Key(msgspec.Struct, frozen=True):
