@@ -12,6 +12,7 @@ which a request meets them:
     before-end      everything was relayed but the last byte
     after-end       the end entry is written, the last byte is not sent
     during-ingest   the keeper has written a batch, and not committed it
+    after-webhook   an endpoint was told of an event, and the store does not know it yet
 """
 
 import os
@@ -19,7 +20,10 @@ import signal
 from collections.abc import Callable
 
 VARIABLE = "GAPURA_CRASH_AT"
-POINTS = ("while-leasing", "before-open", "after-open", "mid-stream", "before-end", "after-end", "during-ingest")
+POINTS = (
+    "while-leasing", "before-open", "after-open", "mid-stream", "before-end", "after-end", "during-ingest",
+    "after-webhook",
+)  # fmt: skip
 
 
 def arm(where: str) -> Callable[[str], None]:

@@ -12,9 +12,13 @@ from gapura.console.openapi import table
 from gapura.store.principals import ROLES
 
 # Paths that are not there, so that whoever is let in changes nothing.
-GHOST = {
-    "account": "acc_ghost", "key": "key_ghost", "principal": "prn_ghost", "decision": "dec_ghost", "version": "ghost",
-}  # fmt: skip
+
+
+class Ghost(dict[str, str]):
+    """A name of nothing, for every part of a path."""
+
+    def __missing__(self, part: str) -> str:
+        return f"{part[:3]}_ghost"
 
 
 def test_every_role_may_what_its_table_says_and_nothing_else(home: Any) -> None:
@@ -22,7 +26,9 @@ def test_every_role_may_what_its_table_says_and_nothing_else(home: Any) -> None:
         token = home.token(role, "org" if role == "account" else "")
         for row in OPERATIONS:
             allowed = set(row.needs) <= actions and not (role == "account" and "rulebook.read" in row.needs)
-            answer = home.ask_tcp(token, row.method, row.path.format(**GHOST), b"{" if row.method != "GET" else None)
+            answer = home.ask_tcp(
+                token, row.method, row.path.format_map(Ghost()), b"{" if row.method != "GET" else None
+            )
             assert (answer.status == 403) is not allowed, (role, row.method, row.path, answer.raw)
 
 

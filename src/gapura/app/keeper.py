@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from gapura.keeper.hub import Hub
 from gapura.keeper.ingest import Ingest
 from gapura.keeper.jobs import Jobs
 from gapura.keeper.lending import Lending
+from gapura.keeper.outbox import Outbox
 from gapura.keeper.placing import Placing
 from gapura.keeper.recover import recover
 from gapura.keeper.residing import Residing
@@ -33,7 +35,7 @@ from gapura.rulebook.documents import BadDocument
 from gapura.settings import BadSetting, Settings
 from gapura.store import accounts, directory, keys
 from gapura.store.base import Connection, StoreFailed
-from gapura.store.retention import shorten_addresses
+from gapura.store.retention import BATCHES
 from gapura.store.sqlite import Store
 from gapura.supervisor import Life
 from gapura.terms.caller import Account, Key
@@ -75,6 +77,7 @@ class Keeper:
             raise
         self.residing = Residing(self.store, home.secret, lambda: self.rules, self.publish, clock)
         self.jobs = Jobs(self.store, clock)
+        self.outbox = Outbox(self.store, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._write_directory()
@@ -126,7 +129,7 @@ class Keeper:
             await recover(self.store, self.ingest, self._clock)
             await self.hub.start(runtime.gates_socket(self.settings.home))
             async with asyncio.TaskGroup() as tasks:
-                work = (self.ingest.run(), self.hub.run(), self.residing.run(), self.jobs.run())
+                work = (self.ingest.run(), self.hub.run(), self.residing.run(), self.jobs.run(), self.outbox.run())
                 jobs = [tasks.create_task(job) for job in (*work, self._recovering(), self._retaining())]
                 yield
                 await self.hub.close()
@@ -251,11 +254,12 @@ class Keeper:
         """Once an hour, what is over its time."""
         while True:
             try:
-                while await asyncio.wrap_future(self.store.write(lambda db: shorten_addresses(db, self._clock()))):
-                    pass
+                for batch in BATCHES:
+                    while await asyncio.wrap_future(self.store.write(partial(batch, at=self._clock()))):
+                        pass
                 await self.jobs.forget()
             except (StoreFailed, OSError) as error:
-                log.warning("old addresses are not shortened yet", error=str(error))
+                log.warning("what is over its time is still kept", error=str(error))
             await asyncio.sleep(RETAIN_S)
 
 

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("gapura.cli.sandbox:sandbox", "Run the vendors' simulators alone."),
     "serve": ("gapura.cli.serve:serve", "Run the gateway."),
     "usage": ("gapura.cli.usage:usage", "Tokens by account, key, model and provider."),
+    "webhook": ("gapura.cli.webhook:webhook", "Endpoints that are told of events: list, add, test, replay."),
 }
 
 

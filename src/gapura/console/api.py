@@ -29,6 +29,7 @@ from gapura.console import (
     updates,
     usage,
     versions,
+    webhooks,
 )
 from gapura.console.context import Context
 from gapura.console.operations import Operation
@@ -54,6 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *usage.OPERATIONS,
     *records.OPERATIONS,
     *audit.OPERATIONS,
+    *webhooks.OPERATIONS,
     *backup.OPERATIONS,
     *status.OPERATIONS,
 )

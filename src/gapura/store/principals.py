@@ -22,6 +22,7 @@ Action = Literal[
     "rulebook.read", "rulebook.write", "rulebook.activate",
     "usage.read", "record.read", "audit.read",
     "atlas.write", "backup",
+    "webhook.read", "webhook.write",
 ]  # fmt: skip
 
 READS: frozenset[Action] = frozenset({"account.read", "key.read", "rulebook.read", "usage.read", "record.read"})
@@ -29,21 +30,22 @@ ROLES: dict[Role, frozenset[Action]] = {
     "owner": READS
     | {
         "account.write", "account.status", "key.write", "principal.read", "principal.write", "rulebook.write",
-        "rulebook.activate", "audit.read", "atlas.write", "backup",
+        "rulebook.activate", "audit.read", "atlas.write", "backup", "webhook.read", "webhook.write",
     },
     "operator": READS
     | {
         "account.write", "account.status", "key.write", "rulebook.write", "rulebook.activate", "atlas.write", "backup",
+        "webhook.read", "webhook.write",
     },
     "approver": READS | {"account.status", "rulebook.activate", "audit.read"},
-    "auditor": READS | {"principal.read", "audit.read"},
+    "auditor": READS | {"principal.read", "audit.read", "webhook.read"},
     "account": frozenset({"account.read", "key.read", "key.write", "usage.read"}),
 }  # fmt: skip
 # What concerns the deployment as a whole: refused to whoever belongs to an organisation, whatever the role.
 WHOLE: frozenset[Action] = frozenset(
     {
         "principal.read", "principal.write", "rulebook.read", "rulebook.write", "rulebook.activate", "audit.read",
-        "atlas.write", "backup",
+        "atlas.write", "backup", "webhook.read", "webhook.write",
     }
 )  # fmt: skip
 

@@ -1,12 +1,13 @@
-"""What is kept for a while only: addresses.
+"""What is kept for a while only: addresses, and what webhooks were told.
 
 For 30 days they are kept as they are, since somebody who objects must be answered; afterwards only the network that
-they were in.  Nothing is hashed over them, so no chain breaks.
+they were in.  Nothing is hashed over them, so no chain breaks.  Events can be replayed for as long.
 """
 
 import ipaddress
 
 from gapura.clock import SECOND
+from gapura.store import outbox
 from gapura.store.base import Connection, mark, marked
 
 DAYS = 30
@@ -31,6 +32,14 @@ def shorten_addresses(db: Connection, at: int) -> int:
         )
         mark(db, DONE, str(rows[-1][0]))
     return len(rows)
+
+
+def forget_events(db: Connection, at: int) -> int:
+    """One batch of the events that are over their time and that nobody waits for; how many, 0 when all is done."""
+    return outbox.forget(db, at - DAYS * DAY, BATCH)
+
+
+BATCHES = (shorten_addresses, forget_events)
 
 
 def network(address: str) -> str:
