@@ -72,7 +72,7 @@ def fill(db: Connection, secret: Secret) -> list[str]:
     told = [{"external_id": f"customer-{n:03}", "budget": BUDGET} for n in range(ACCOUNTS)]
     owners = accounts.upsert(db, None, accounts.from_dicts(told), at).created
     for owner in owners:
-        ledger.set_budget(db, owner.id, BUDGET, ref=ids.new("chg", at), at=at)
+        ledger.set_budget(db, "tok:" + owner.id, BUDGET, ref=ids.new("chg", at), at=at)
     tokens = [keys.draw() for _ in range(KEYS)]
     for n, token in enumerate(tokens):
         wanted = keys.Wanted(

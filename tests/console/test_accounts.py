@@ -100,7 +100,7 @@ def test_what_a_power_cut_set_aside_is_released_by_hand(home: Any) -> None:
 
     def power_cut(db: Any) -> None:
         records.begin(db, "inc_1", "boot", 1)
-        ledger.lend(db, "inc_1", made["id"], lambda left: 700, ref="lend:1", at=1)
+        ledger.lend(db, "inc_1", "tok:" + made["id"], lambda left: 700, ref="lend:1", at=1)
         ledger.close(db, "inc_1", forfeit=True, at=2)
 
     home.store.write(power_cut).result()

@@ -42,10 +42,10 @@ def gate(store: Store, ingest: Ingest, clock: TurnableClock) -> Iterator[Callabl
         journals.append(log)
         name = journal.boot_id() if boot is None else boot
         store.write(lambda db: records.begin(db, incarnation, name, 1)).result()
-        store.write(lambda db: ledger.set_budget(db, "acc_1", 100_000, ref="b", at=1)).result()
+        store.write(lambda db: ledger.set_budget(db, "tok:acc_1", 100_000, ref="b", at=1)).result()
         if lent:
             store.write(
-                lambda db: ledger.lend(db, incarnation, "acc_1", lambda left: lent, ref=incarnation, at=1)
+                lambda db: ledger.lend(db, incarnation, "tok:acc_1", lambda left: lent, ref=incarnation, at=1)
             ).result()
         return log
 

@@ -52,7 +52,7 @@ class Machine(RuleBasedStateMachine):
         home = Path(self.folder.name)
         self.clock, self.n, self.boot = TurnableClock(0), 0, 1
         self.store = Store.open(home / "gapura.db", clock=self.clock)
-        self.store.write(lambda db: ledger.set_budget(db, "acc_1", GRANTED, ref="b", at=1)).result()
+        self.store.write(lambda db: ledger.set_budget(db, "tok:acc_1", GRANTED, ref="b", at=1)).result()
         self.ingest = Ingest(self.store, home / "journal", self.clock)
         self.lending = Lending(self.store, self.clock, "boot 1")
         self.gates: list[Gate] = []
@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def adds_up(self) -> None:
-        now = self.store.read(lambda db: ledger.standing(db, "acc_1"))
+        now = self.store.read(lambda db: ledger.standing(db, "tok:acc_1"))
         assert (now.granted, now.unreconciled) == (GRANTED, self.forfeited)
         assert now.spent <= self.charged <= GRANTED
         assert self.store.read(ledger.verify) == []
@@ -175,10 +175,10 @@ class Machine(RuleBasedStateMachine):
             return
         self.recover()
         asyncio.run(self.ingest.step())
-        now = self.store.read(lambda db: ledger.standing(db, "acc_1"))
+        now = self.store.read(lambda db: ledger.standing(db, "tok:acc_1"))
         assert now.spent == self.charged
         held = {gate.name: gate.free + sum(hold for hold, _ in gate.open.values()) for gate in self.gates}
-        assert {name: self.store.read(partial(ledger.balance, name=f"slice:{name}:acc_1")) for name in held} == held
+        assert {name: self.store.read(partial(ledger.balance, name=f"lent:{name}:tok:acc_1")) for name in held} == held
         rows = self.store.read(lambda db: records.export(db, limit=10**6))
         assert {row["id"]: row["outcome"] for row in rows if row["outcome"] != "open"} == self.ends
         assert {row["id"] for row in rows if row["outcome"] == "open"} == {n for gate in self.gates for n in gate.open}

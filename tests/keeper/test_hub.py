@@ -95,10 +95,10 @@ class Keeper:
             await gate.sees(b"rules")
 
     def budget(self, total: int) -> None:
-        self.store.write(lambda db: ledger.set_budget(db, "acc_1", total, ref=f"b{total}", at=1)).result()
+        self.store.write(lambda db: ledger.set_budget(db, "tok:acc_1", total, ref=f"b{total}", at=1)).result()
 
     def standing(self) -> ledger.Standing:
-        return self.store.read(lambda db: ledger.standing(db, "acc_1"))
+        return self.store.read(lambda db: ledger.standing(db, "tok:acc_1"))
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_keeper_that_is_started_anew_loses_and_doubles_nothing(scene: Scene) -
         assert (await two.purses.borrow("rpm:key_1", 7, 7, 10, 0)).amount == 7
         await keeper.hub.close()
         # Lent by a keeper that died before it could say so.
-        keeper.store.write(lambda db: ledger.lend(db, "inc_2", "acc_1", lambda left: 50, ref="x", at=1)).result()
+        keeper.store.write(lambda db: ledger.lend(db, "inc_2", "tok:acc_1", lambda left: 50, ref="x", at=1)).result()
         await keeper.restart()
         assert keeper.standing() == ledger.Standing(100, 70, 30, 0, 0)
         assert (await one.purses.borrow("rpm:key_1", 4, 1, 10, 0)).amount == 3

@@ -30,7 +30,7 @@ def ended(name: str, tokens: int = 5) -> Ended:
 
 
 def spent(store: Store) -> int:
-    return store.read(lambda db: ledger.balance(db, "spent:acc_1"))
+    return store.read(lambda db: ledger.standing(db, "tok:acc_1").spent)
 
 
 def test_what_gates_write_is_there_a_step_later(
@@ -53,7 +53,7 @@ def test_what_gates_write_is_there_a_step_later(
     assert set(outcomes().values()) == {"complete"}
     assert spent(store) == 10
     assert store.read(ledger.verify) == []
-    assert store.read(lambda db: ledger.standing(db, "acc_1")).lent == 190
+    assert store.read(lambda db: ledger.standing(db, "tok:acc_1")).lent == 190
 
 
 def test_one_transfer_an_account_and_batch(store: Store, ingest: Ingest, gate: Gate, opened: Entries) -> None:

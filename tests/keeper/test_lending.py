@@ -43,7 +43,7 @@ def joined(lending: Lending, store: Store) -> Callable[..., None]:
     def join(*names: str, budget: int = 100) -> None:
         for name in names:
             assert asyncio.run(lending.join(Hello(VERSION, name, 0, 1)))
-        store.write(lambda db: ledger.set_budget(db, "acc_1", budget, ref=f"b{budget}", at=1)).result()
+        store.write(lambda db: ledger.set_budget(db, "tok:acc_1", budget, ref=f"b{budget}", at=1)).result()
 
     return join
 
@@ -84,7 +84,7 @@ def test_before_one_is_refused_the_others_give_back(
     assert ask(lending, gates, "inc_2", 50, n=2) == Grant(2, "tok:acc_1", 50)
     assert gates.recalled == [("tok:acc_1", ["inc_1"])]
     assert ask(lending, gates, "inc_2", 1, n=3).amount == 0
-    assert store.read(lambda db: ledger.standing(db, "acc_1")) == ledger.Standing(100, 0, 100, 0, 0)
+    assert store.read(lambda db: ledger.standing(db, "tok:acc_1")) == ledger.Standing(100, 0, 100, 0, 0)
 
 
 def test_who_asked_first_gets_what_is_called_back(lending: Lending, joined: Callable[..., None]) -> None:
@@ -116,7 +116,7 @@ def test_the_same_question_twice_lends_once(lending: Lending, joined: Callable[.
     joined("inc_1", budget=100)
     gates = Gates(lending, count=1)
     assert ask(lending, gates, "inc_1", 10) == ask(lending, gates, "inc_1", 10) == Grant(1, "tok:acc_1", 10)
-    assert store.read(lambda db: ledger.standing(db, "acc_1")).lent == 10
+    assert store.read(lambda db: ledger.standing(db, "tok:acc_1")).lent == 10
 
 
 @pytest.mark.parametrize(("arrived", "left"), [({}, 100), ({"tok:acc_1": 30}, 70), ({"tok:acc_1": 50}, 50)])
@@ -127,7 +127,7 @@ def test_what_never_arrived_goes_back_when_a_gate_returns(
     ask(lending, Gates(lending, count=1), "inc_1", 50)
     for _ in range(2):
         assert asyncio.run(lending.join(Hello(VERSION, "inc_1", 0, 1, lent=arrived)))
-    assert store.read(lambda db: ledger.standing(db, "acc_1")).left == left
+    assert store.read(lambda db: ledger.standing(db, "tok:acc_1")).left == left
 
 
 def test_who_was_taken_for_dead_stays_out(lending: Lending, joined: Callable[..., None], store: Store) -> None:
@@ -183,7 +183,7 @@ def test_any_questions_lend_what_is_granted_and_no_more(
     account, held = f"acc_{run}", dict.fromkeys(names.values(), 0)
     for name in names.values():
         asyncio.run(lending.join(Hello(VERSION, name, 0, 1)))
-    store.write(lambda db: ledger.set_budget(db, account, 200, ref=account, at=1)).result()
+    store.write(lambda db: ledger.set_budget(db, f"tok:{account}", 200, ref=account, at=1)).result()
     for n, (gate, want, share) in enumerate(steps):
         free = {name: int(amount * share) for name, amount in held.items()}
         gates = Gates(lending, 3, dict(free))
@@ -192,6 +192,6 @@ def test_any_questions_lend_what_is_granted_and_no_more(
             for name in gates.recalled[0][1]:
                 held[name] -= free[name]
         held[names[gate]] += grant.amount
-        now = store.read(lambda db: ledger.standing(db, account))
+        now = store.read(lambda db: ledger.standing(db, f"tok:{account}"))
         assert (now.granted, now.lent) == (200, sum(held.values()))
         assert grant.amount >= want or now.left == 0

@@ -31,7 +31,7 @@ def recovered(store: Store, ingest: Ingest, clock: TurnableClock, boot: str | No
 
 
 def standing(store: Store) -> Standing:
-    return store.read(lambda db: ledger.standing(db, "acc_1"))
+    return store.read(lambda db: ledger.standing(db, "tok:acc_1"))
 
 
 def write_some(log: Journal, opened: Entries) -> None:
@@ -62,7 +62,7 @@ def test_a_dead_one_is_ended_and_closed(
     if known:
         asyncio.run(ingest.step())
     log.close()
-    assert recovered(store, ingest, clock) == [Recovered("inc_1", cut=1, failed=1, returned={"acc_1": 87})]
+    assert recovered(store, ingest, clock) == [Recovered("inc_1", cut=1, failed=1, returned={"tok:acc_1": 87})]
     assert outcomes() == {"req_1": "complete", "req_2": "cut", "req_3": "failed"}
     row = store.read(lambda db: records.export(db, "req_1", 1))[0]
     assert (row["input"], row["output"], row["estimated"], row["charged"], row["ended_at"]) == (
@@ -86,7 +86,9 @@ def test_after_a_power_cut_the_slice_is_set_aside(
     log = gate("inc_1", lent=100, boot="before")
     write_some(log, opened)
     log.close()
-    assert recovered(store, ingest, clock, "after") == [Recovered("inc_1", cut=1, failed=1, forfeited={"acc_1": 87})]
+    assert recovered(store, ingest, clock, "after") == [
+        Recovered("inc_1", cut=1, failed=1, forfeited={"tok:acc_1": 87})
+    ]
     assert standing(store) == Standing(granted=100_000, left=99_900, lent=0, spent=13, unreconciled=87)
     assert store.read(ledger.verify) == []
 
@@ -99,7 +101,7 @@ def test_a_journal_that_is_gone_counts_as_a_power_cut(
     for file in log.folder.iterdir():
         file.unlink()
     log.folder.rmdir()
-    assert recovered(store, ingest, clock) == [Recovered("inc_1", forfeited={"acc_1": 100})]
+    assert recovered(store, ingest, clock) == [Recovered("inc_1", forfeited={"tok:acc_1": 100})]
 
 
 def test_a_lock_that_did_not_survive_is_no_reason_to_trust(
@@ -136,9 +138,9 @@ def test_a_gate_that_was_closed_cannot_borrow_any_more(
 ) -> None:
     gate("inc_1", lent=100).close()
     recovered(store, ingest, clock)
-    late = store.write(lambda db: ledger.lend(db, "inc_1", "acc_1", lambda left: 5, ref="late", at=1)).result()
+    late = store.write(lambda db: ledger.lend(db, "inc_1", "tok:acc_1", lambda left: 5, ref="late", at=1)).result()
     assert late == 0
-    assert store.write(lambda db: ledger.give_back(db, "inc_1", "acc_1", 5, ref="back", at=1)).result() == 0
+    assert store.write(lambda db: ledger.give_back(db, "inc_1", "tok:acc_1", 5, ref="back", at=1)).result() == 0
 
 
 GATE = """
@@ -199,7 +201,9 @@ def run_until_killed(home: Path, store: Store, incarnation: str, chance: random.
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         store.write(lambda db: records.begin(db, incarnation, journal.boot_id(), 1)).result()
-        store.write(lambda db: ledger.lend(db, incarnation, "acc_1", lambda left: 2000, ref=incarnation, at=1)).result()
+        store.write(
+            lambda db: ledger.lend(db, incarnation, "tok:acc_1", lambda left: 2000, ref=incarnation, at=1)
+        ).result()
         process.stdin.write("\n")
         process.stdin.flush()
         told = {}
@@ -232,7 +236,7 @@ def test_gates_and_keepers_killed_at_random(
     tmp_path: Path, store: Store, ingest: Ingest, outcomes: Outcomes, clock: TurnableClock
 ) -> None:
     chance = random.Random(7)
-    store.write(lambda db: ledger.set_budget(db, "acc_1", 100_000, ref="b", at=1)).result()
+    store.write(lambda db: ledger.set_budget(db, "tok:acc_1", 100_000, ref="b", at=1)).result()
     told: dict[str, int] = {}
     opened: set[str] = set()
     for round_ in range(24):

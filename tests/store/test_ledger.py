@@ -34,48 +34,48 @@ def exactly(amount: int) -> Callable[[int], int]:
 
 
 def budget(db: Connection, total: int, ref: str = "b1") -> int:
-    return ledger.set_budget(db, "acc_1", total, ref=ref, at=1)
+    return ledger.set_budget(db, "tok:acc_1", total, ref=ref, at=1)
 
 
 def lend(db: Connection, amount: int, ref: str = "l1", incarnation: str = "inc_1") -> int:
-    return ledger.lend(db, incarnation, "acc_1", exactly(amount), ref=ref, at=2)
+    return ledger.lend(db, incarnation, "tok:acc_1", exactly(amount), ref=ref, at=2)
 
 
 def test_the_way_of_a_token(db: Connection) -> None:
     assert budget(db, 100) == 100
     assert lend(db, 60) == 60
-    assert ledger.spend(db, "inc_1", "acc_1", 25, ref="s1", at=3) == 0
-    assert ledger.give_back(db, "inc_1", "acc_1", 5, ref="g1", at=4) == 5
-    assert ledger.standing(db, "acc_1") == Standing(granted=100, left=45, lent=30, spent=25, unreconciled=0)
-    assert ledger.lent(db, "inc_1") == {"acc_1": 55}
-    assert ledger.holders(db, "acc_1") == ["inc_1"]
-    assert ledger.close(db, "inc_1", forfeit=False, at=5) == {"acc_1": 30}
-    assert ledger.standing(db, "acc_1") == Standing(granted=100, left=75, lent=0, spent=25, unreconciled=0)
-    assert ledger.holders(db, "acc_1") == []
-    assert ledger.balance(db, ledger.OPERATOR) == -100
+    assert ledger.spend(db, "inc_1", "tok:acc_1", {"tokens": 25}, ref="s1", at=3) == 0
+    assert ledger.give_back(db, "inc_1", "tok:acc_1", 5, ref="g1", at=4) == 5
+    assert ledger.standing(db, "tok:acc_1") == Standing(granted=100, left=45, lent=30, spent=25, unreconciled=0)
+    assert ledger.lent(db, "inc_1") == {"tok:acc_1": 55}
+    assert ledger.holders(db, "tok:acc_1") == ["inc_1"]
+    assert ledger.close(db, "inc_1", forfeit=False, at=5) == {"tok:acc_1": 30}
+    assert ledger.standing(db, "tok:acc_1") == Standing(granted=100, left=75, lent=0, spent=25, unreconciled=0)
+    assert ledger.holders(db, "tok:acc_1") == []
+    assert ledger.balance(db, ledger.operator()) == -100
 
 
 def test_after_a_power_cut_the_rest_waits_for_a_person(db: Connection) -> None:
     budget(db, 100)
     lend(db, 60)
-    assert ledger.close(db, "inc_1", forfeit=True, at=5) == {"acc_1": 60}
-    assert ledger.standing(db, "acc_1") == Standing(100, 40, 0, 0, 60)
-    assert ledger.reconcile(db, "acc_1", 50, ref="r1", at=6) == 50
-    assert ledger.reconcile(db, "acc_1", 50, ref="r1", at=6) == 0
-    assert ledger.reconcile(db, "acc_1", 50, ref="r2", at=6) == 10
-    assert ledger.standing(db, "acc_1") == Standing(100, 100, 0, 0, 0)
+    assert ledger.close(db, "inc_1", forfeit=True, at=5) == {"tok:acc_1": 60}
+    assert ledger.standing(db, "tok:acc_1") == Standing(100, 40, 0, 0, 60)
+    assert ledger.reconcile(db, "tok:acc_1", 50, ref="r1", at=6) == 50
+    assert ledger.reconcile(db, "tok:acc_1", 50, ref="r1", at=6) == 0
+    assert ledger.reconcile(db, "tok:acc_1", 50, ref="r2", at=6) == 10
+    assert ledger.standing(db, "tok:acc_1") == Standing(100, 100, 0, 0, 0)
 
 
 def test_what_comes_twice_counts_once(db: Connection) -> None:
     for _ in range(2):
         assert budget(db, 100) == 100
         assert lend(db, 60) == 60
-        ledger.spend(db, "inc_1", "acc_1", 25, ref="s1", at=3)
-    assert ledger.give_back(db, "inc_1", "acc_1", 5, ref="g1", at=4) == 5
-    assert ledger.give_back(db, "inc_1", "acc_1", 5, ref="g1", at=4) == 0
+        ledger.spend(db, "inc_1", "tok:acc_1", {"tokens": 25}, ref="s1", at=3)
+    assert ledger.give_back(db, "inc_1", "tok:acc_1", 5, ref="g1", at=4) == 5
+    assert ledger.give_back(db, "inc_1", "tok:acc_1", 5, ref="g1", at=4) == 0
     ledger.close(db, "inc_1", forfeit=False, at=5)
     assert ledger.close(db, "inc_1", forfeit=False, at=5) == {}
-    assert ledger.standing(db, "acc_1") == Standing(100, 75, 0, 25, 0)
+    assert ledger.standing(db, "tok:acc_1") == Standing(100, 75, 0, 25, 0)
 
 
 def test_no_more_is_lent_than_is_left(db: Connection) -> None:
@@ -83,7 +83,7 @@ def test_no_more_is_lent_than_is_left(db: Connection) -> None:
     assert lend(db, 70, "l1") == 70
     assert lend(db, 70, "l2", "inc_2") == 30
     assert lend(db, 70, "l3", "inc_2") == 0
-    assert ledger.lend(db, "inc_1", "acc_2", exactly(1), ref="l4", at=2) == 0
+    assert ledger.lend(db, "inc_1", "tok:acc_2", exactly(1), ref="l4", at=2) == 0
 
 
 def test_nothing_is_lent_to_a_gate_that_is_closed_or_unknown(db: Connection) -> None:
@@ -95,7 +95,7 @@ def test_nothing_is_lent_to_a_gate_that_is_closed_or_unknown(db: Connection) -> 
 def test_a_slice_gives_back_no_more_than_it_has(db: Connection) -> None:
     budget(db, 100)
     lend(db, 10)
-    assert ledger.give_back(db, "inc_1", "acc_1", 50, ref="g1", at=3) == 10
+    assert ledger.give_back(db, "inc_1", "tok:acc_1", 50, ref="g1", at=3) == 10
 
 
 @pytest.mark.parametrize(
@@ -106,29 +106,29 @@ def test_a_budget_is_changed(db: Connection, total: int, granted: int, left: int
     """Of 100, 20 are spent and 30 lent: less than 50 cannot be."""
     budget(db, 100)
     lend(db, 50)
-    ledger.spend(db, "inc_1", "acc_1", 20, ref="s1", at=3)
+    ledger.spend(db, "inc_1", "tok:acc_1", {"tokens": 20}, ref="s1", at=3)
     assert budget(db, total, "b2") == granted
-    assert ledger.standing(db, "acc_1") == Standing(granted, left, 30, 20, 0)
+    assert ledger.standing(db, "tok:acc_1") == Standing(granted, left, 30, 20, 0)
 
 
 def test_a_lower_budget_takes_what_gates_give_back(db: Connection) -> None:
     budget(db, 100)
     lend(db, 50)
-    ledger.spend(db, "inc_1", "acc_1", 20, ref="s1", at=3)
+    ledger.spend(db, "inc_1", "tok:acc_1", {"tokens": 20}, ref="s1", at=3)
     budget(db, 25, "b2")
-    ledger.give_back(db, "inc_1", "acc_1", 20, ref="g1", at=4)
-    assert ledger.standing(db, "acc_1") == Standing(30, 0, 10, 20, 0)
+    ledger.give_back(db, "inc_1", "tok:acc_1", 20, ref="g1", at=4)
+    assert ledger.standing(db, "tok:acc_1") == Standing(30, 0, 10, 20, 0)
     ledger.close(db, "inc_1", forfeit=False, at=5)
-    assert ledger.standing(db, "acc_1") == Standing(25, 5, 0, 20, 0)
+    assert ledger.standing(db, "tok:acc_1") == Standing(25, 5, 0, 20, 0)
 
 
 def test_what_was_consumed_is_counted_even_where_nobody_lent_it(db: Connection) -> None:
     budget(db, 100)
     lend(db, 10)
-    assert ledger.spend(db, "inc_1", "acc_1", 130, ref="s1", at=3) == 30
-    assert ledger.spend(db, "inc_1", "acc_1", 130, ref="s1", at=3) == 0
-    assert ledger.standing(db, "acc_1") == Standing(130, 0, 0, 130, 0)
-    assert "spent:acc_1 got 120 that no gate had been lent" in ledger.verify(db)
+    assert ledger.spend(db, "inc_1", "tok:acc_1", {"tokens": 130}, ref="s1", at=3) == 30
+    assert ledger.spend(db, "inc_1", "tok:acc_1", {"tokens": 130}, ref="s1", at=3) == 0
+    assert ledger.standing(db, "tok:acc_1") == Standing(130, 0, 0, 130, 0)
+    assert "spent:tok:acc_1:tokens got 120 that no gate had been lent" in ledger.verify(db)
 
 
 def test_the_schema_refuses_what_must_not_be(db: Connection) -> None:
@@ -137,10 +137,10 @@ def test_the_schema_refuses_what_must_not_be(db: Connection) -> None:
     for statement in (
         "UPDATE transfer SET amount = 1",
         "DELETE FROM transfer",
-        "INSERT INTO transfer VALUES (99, 'operator', 'budget:acc_1', 0, 'x', 'x', 1)",
-        "INSERT INTO transfer VALUES (99, 'operator', 'operator', 5, 'x', 'x', 1)",
-        "INSERT INTO transfer VALUES (99, 'operator', 'nobody', 5, 'x', 'x', 1)",
-        "UPDATE ledger_account SET balance = -1 WHERE id = 'budget:acc_1'",
+        "INSERT INTO transfer VALUES (99, 1, 2, 0, 'x', 'x', 1)",
+        "INSERT INTO transfer VALUES (99, 1, 1, 5, 'x', 'x', 1)",
+        "INSERT INTO transfer VALUES (99, 1, 99, 5, 'x', 'x', 1)",
+        "UPDATE ledger_account SET balance = -1 WHERE name = 'left:tok:acc_1'",
     ):
         with pytest.raises(apsw.ConstraintError):
             db.execute(statement)
@@ -149,14 +149,14 @@ def test_the_schema_refuses_what_must_not_be(db: Connection) -> None:
 def test_verify_finds_planted_faults(db: Connection) -> None:
     budget(db, 100)
     assert ledger.verify(db) == []
-    db.execute("UPDATE ledger_account SET balance = 99 WHERE id = 'budget:acc_1'")
+    db.execute("UPDATE ledger_account SET balance = 99 WHERE name = 'left:tok:acc_1'")
     db.execute(
-        "INSERT INTO request (id, outcome, account, charged, opened_at, incarnation)"
-        " VALUES ('r', 'cut', 'acc_1', 3, 1, 'i')"
+        "INSERT INTO request (id, outcome, purse, charged, opened_at, incarnation)"
+        " VALUES ('r', 'cut', 'tok:acc_1', 3, 1, 'i')"
     )
     assert ledger.verify(db) == [
-        "budget:acc_1 has 99, but its transfers make 100",
-        "acc_1 has spent 0, but its requests were charged 3",
+        "left:tok:acc_1 has 99, but its transfers make 100",
+        "of tok:acc_1 0 is spent, but its requests were charged 3",
     ]
 
 
@@ -199,7 +199,7 @@ class Machine(RuleBasedStateMachine):
     @rule(gate=GATES)
     def ingest(self, gate: str) -> None:
         if used := self.pending[gate]:
-            assert ledger.spend(self.db, self.names[gate], "acc_1", used, ref=self.ref(), at=1) == 0
+            assert ledger.spend(self.db, self.names[gate], "tok:acc_1", {"tokens": used}, ref=self.ref(), at=1) == 0
             self.spent += used
             self.pending[gate] = 0
 
@@ -207,7 +207,7 @@ class Machine(RuleBasedStateMachine):
     def give_back(self, gate: str, share: float) -> None:
         amount = int(self.held[gate] * share)
         self.held[gate] -= amount
-        assert ledger.give_back(self.db, self.names[gate], "acc_1", amount, ref=self.ref(), at=1) == amount
+        assert ledger.give_back(self.db, self.names[gate], "tok:acc_1", amount, ref=self.ref(), at=1) == amount
 
     @rule(gate=GATES, forfeit=st.booleans())
     def crash(self, gate: str, forfeit: bool) -> None:
@@ -223,18 +223,18 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.forfeited)
     @rule()
     def reconcile(self) -> None:
-        assert ledger.reconcile(self.db, "acc_1", 10**9, ref=self.ref(), at=1) == self.forfeited
+        assert ledger.reconcile(self.db, "tok:acc_1", 10**9, ref=self.ref(), at=1) == self.forfeited
         self.forfeited = 0
 
     @invariant()
     def agrees(self) -> None:
-        now = ledger.standing(self.db, "acc_1")
+        now = ledger.standing(self.db, "tok:acc_1")
         held = sum(self.held.values()) + sum(self.pending.values())
         assert (now.lent, now.spent, now.unreconciled) == (held, self.spent, self.forfeited)
         assert now.granted == max(self.wanted, held + self.spent + self.forfeited)
         assert [line for line in ledger.verify(self.db) if "charged" not in line] == []
         for gate, name in self.names.items():
-            assert ledger.balance(self.db, f"slice:{name}:acc_1") == self.held[gate] + self.pending[gate]
+            assert ledger.balance(self.db, f"lent:{name}:tok:acc_1") == self.held[gate] + self.pending[gate]
 
 
 TestMachine = Machine.TestCase

@@ -69,7 +69,7 @@ def only(db: Connection) -> dict[str, Any]:
 def test_a_request_from_open_to_end(db: Connection) -> None:
     assert take_in(db, opened("req_1")) == Intake(entries=1)
     assert (only(db)["outcome"], only(db)["ended_at"]) == ("open", None)
-    assert take_in(db, ended("req_1"), first=2) == Intake(entries=1, spends={"acc_1": 33})
+    assert take_in(db, ended("req_1"), first=2) == Intake(entries=1, spends={"tok:acc_1": {"input": 11, "output": 22}})
     row = only(db)
     assert msgspec.json.decode(msgspec.json.encode(row)) == row
     assert row["attempts"] == [
@@ -95,22 +95,25 @@ def test_a_fall_over_is_two_attempts_of_one_request(db: Connection) -> None:
 @pytest.mark.parametrize(
     ("hold", "purse", "outcome", "usage", "charged"),
     [
-        (50, "tok:acc_1", "complete", Usage(11, 22), 33),
-        (30, "tok:acc_1", "complete", Usage(11, 22), 30),
-        (50, "", "complete", Usage(11, 22), 0),
-        (50, "tok:acc_1", "cut", Usage(11, 5, estimated=True), 16),
-        (50, "tok:acc_1", "failed", Usage(11, 5), 0),
+        (50, "tok:acc_1", "complete", Usage(11, 22), {"input": 11, "output": 22}),
+        (30, "tok:acc_1", "complete", Usage(11, 22), {"input": 11, "output": 19}),
+        (50, "gr:g_1", "complete", Usage(11, 22, 3, 9), {"input": 8, "cached": 3, "output": 13, "reasoning": 9}),
+        (50, "", "complete", Usage(11, 22), {}),
+        (50, "tok:acc_1", "cut", Usage(11, 5, estimated=True), {"input": 11, "output": 5}),
+        (50, "tok:acc_1", "failed", Usage(11, 5), {}),
     ],
 )
-def test_what_is_charged(db: Connection, hold: int, purse: str, outcome: Outcome, usage: Usage, charged: int) -> None:
+def test_what_is_charged(
+    db: Connection, hold: int, purse: str, outcome: Outcome, usage: Usage, charged: dict[str, int]
+) -> None:
     intake = take_in(db, opened("req_1", hold=hold, purse=purse), ended("req_1", outcome, usage))
-    assert only(db)["charged"] == charged
-    assert intake.spends == ({"acc_1": charged} if charged else {})
+    assert only(db)["charged"] == sum(charged.values())
+    assert intake.spends == ({purse: charged} if charged else {})
 
 
 def test_spends_of_a_batch_are_summed(db: Connection) -> None:
     entries = [entry for n in range(5) for entry in (opened(f"req_{n}"), ended(f"req_{n}"))]
-    assert take_in(db, *entries).spends == {"acc_1": 165}
+    assert take_in(db, *entries).spends == {"tok:acc_1": {"input": 55, "output": 110}}
 
 
 def test_what_is_delivered_twice_counts_once(db: Connection) -> None:
@@ -130,7 +133,7 @@ def test_a_gap_is_counted_and_kept(db: Connection) -> None:
 
 def test_the_first_end_is_the_end(db: Connection) -> None:
     intake = take_in(db, opened("req_1"), ended("req_1"), ended("req_1", "failed"), ended("unknown"), opened("req_1"))
-    assert (intake.strange, intake.spends) == (4, {"acc_1": 33})
+    assert (intake.strange, intake.spends) == (4, {"tok:acc_1": {"input": 11, "output": 22}})
     assert records.alarms(db) == (0, 4)
     assert only(db)["outcome"] == "complete"
 
@@ -169,7 +172,7 @@ def test_what_a_dead_gate_left_open_is_ended(db: Connection) -> None:
         Progress(60, (("req_1", 5, 3), ("req_2", 5, 30), ("req_4", 1, 1))),
         Progress(70, (("req_1", 5, 7),)),
     )
-    assert records.end_abandoned(db, "inc_1") == ({"cut": 3, "failed": 1}, {"acc_1": 32})
+    assert records.end_abandoned(db, "inc_1") == ({"cut": 3, "failed": 1}, {"tok:acc_1": {"input": 10, "output": 22}})
     assert records.end_abandoned(db, "inc_1") == ({"cut": 0, "failed": 0}, {})
     fields = ("outcome", "input", "output", "estimated", "charged", "ended_at", "error")
     assert [tuple(row[field] for field in fields) for row in records.export(db)] == [

@@ -52,11 +52,11 @@ def state(entries: list[Entry], *, one_by_one: bool) -> tuple[Any, ...]:
     steps.upgrade(db)
     records.begin(db, "inc_1", "boot_1", 5)
     frames = [Frame(number, entry) for number, entry in enumerate(entries, 1)]
-    spends: dict[str, int] = {}
+    spends: dict[str, dict[str, int]] = {}
     for batch in [[frame] for frame in frames] if one_by_one else [frames]:
         intake = records.take_in(db, "inc_1", batch, Position(1, 1 + len(batch)))
-        for account, amount in intake.spends.items():
-            spends[account] = spends.get(account, 0) + amount
+        for purse, amounts in intake.spends.items():
+            whole.add(spends, purse, amounts)
     tables = [
         sorted(map(repr, db.execute(f"SELECT * FROM {table}"))) for table in ("request", "request_place", "attempt")
     ]

@@ -142,7 +142,7 @@ async def tokens(call: Call, account: str) -> Standing:
 
     def work(db: Connection) -> Standing:
         accounts.get(db, call.who.scope, account)
-        return ledger.standing(db, account)
+        return ledger.standing(db, _purse(account))
 
     return await call.read(work)
 
@@ -153,8 +153,8 @@ async def reconcile(call: Call, account: str, body: Release) -> Standing:
 
     def work(db: Connection) -> Standing:
         accounts.get(db, call.who.scope, account)
-        ledger.reconcile(db, account, body.amount, ref=ids.new("chg", at), at=at)
-        return ledger.standing(db, account)
+        ledger.reconcile(db, _purse(account), body.amount, ref=ids.new("chg", at), at=at)
+        return ledger.standing(db, _purse(account))
 
     return await call.change(Intent("account.reconcile", account, body.reason), work, Standing)
 
@@ -184,11 +184,15 @@ def _named(db: Connection, call: Call, query: Filter) -> list[Account]:
         return []
 
 
+def _purse(account: str) -> str:
+    return "tok:" + account
+
+
 def _grant(db: Connection, changed: Iterable[Account], at: int) -> None:
     """The ledger follows the directory, in the same transaction."""
     for account in changed:
-        if account.budget >= 0 or ledger.standing(db, account.id).granted:
-            ledger.set_budget(db, account.id, account.budget, ref=ids.new("chg", at), at=at)
+        if account.budget >= 0 or ledger.standing(db, _purse(account.id)).granted:
+            ledger.set_budget(db, _purse(account.id), account.budget, ref=ids.new("chg", at), at=at)
 
 
 OPERATIONS = (

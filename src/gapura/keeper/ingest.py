@@ -1,7 +1,7 @@
 """The gates' journals go into the store: each entry once, in the transaction that moves the watermark.
 
-A batch is rows, one transfer an account for what its requests cost, and the new watermark: all of it, or none.  What
-was read and not committed is read again.
+A batch is rows, one transfer a purse and class for what its requests cost, and the new watermark: all of it, or
+none.  What was read and not committed is read again.
 """
 
 import asyncio
@@ -138,8 +138,8 @@ class Ingest:
         def work(db: Connection) -> Intake:
             intake = records.take_in(db, incarnation, frames, position, piece=piece)
             for some in in_turns(intake.spends.items(), piece):
-                for account, amount in some:
-                    ledger.spend(db, incarnation, account, amount, ref=f"spend:{batch}:{account}", at=at)
+                for purse, amounts in some:
+                    ledger.spend(db, incarnation, purse, amounts, ref=f"spend:{batch}:{purse}", at=at)
             crash.point("during-ingest")
             return intake
 

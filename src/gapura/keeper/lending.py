@@ -1,4 +1,4 @@
-"""What gates may spend is lent to them in slices: token budgets from the ledger, a minute's limits from memory.
+"""What gates may spend is lent to them in slices: budgets and grants from the ledger, a minute's limits from memory.
 
 A slice grows with use, so that a busy account costs few questions, and is never more than a gate's fair part of what
 is left; near the end it is just what is asked for.  One question of a purse is answered at a time, and before one is
@@ -19,7 +19,9 @@ from gapura.terms import ids
 from gapura.terms.link import Ask, GiveBack, Grant, Hello
 
 MINUTE = 60 * SECOND
-BUDGET = "tok:"
+
+# Purses of the ledger: budgets of accounts, grants, and windows of budgets.  Others are a minute's limits.
+LEDGER = ("tok:", "gr:", "bud:")
 
 # A gate that asks again within this time gets twice as much.
 QUICK = 10 * SECOND
@@ -69,12 +71,12 @@ class Lending:
         mark = self._store.read(lambda db: records.watermark(db, name))
         if mark is None or mark.closed:
             return False
-        for account, lent in self._store.read(lambda db: ledger.lent(db, name)).items():
-            arrived = hello.lent.get(BUDGET + account, 0)
+        for purse, lent in self._store.read(lambda db: ledger.lent(db, name)).items():
+            arrived = hello.lent.get(purse, 0)
             if lent > arrived:
-                await self.give_back(name, GiveBack(BUDGET + account, lent - arrived))
+                await self.give_back(name, GiveBack(purse, lent - arrived))
         for purse, arrived in hello.lent.items():
-            if not purse.startswith(BUDGET):
+            if not purse.startswith(LEDGER):
                 self._window(purse)[name] = arrived
         return True
 
@@ -84,7 +86,7 @@ class Lending:
         line.length += 1
         try:
             async with line.turn:
-                give = self._budget if ask.purse.startswith(BUDGET) else self._limit
+                give = self._slice if ask.purse.startswith(LEDGER) else self._limit
                 return await give(incarnation, ask, gates)
         finally:
             line.length -= 1
@@ -95,40 +97,41 @@ class Lending:
         """Raises StoreFailed."""
         if back.amount <= 0:
             return
-        if not back.purse.startswith(BUDGET):
+        if not back.purse.startswith(LEDGER):
             if back.until == self._until():
                 window = self._window(back.purse)
                 window[incarnation] = max(0, window.get(incarnation, 0) - back.amount)
             return
-        account, at = back.purse.removeprefix(BUDGET), self._clock()
+        at = self._clock()
         ref = ids.new("back", at)
         await asyncio.wrap_future(
-            self._store.write(lambda db: ledger.give_back(db, incarnation, account, back.amount, ref=ref, at=at))
+            self._store.write(lambda db: ledger.give_back(db, incarnation, back.purse, back.amount, ref=ref, at=at))
         )
 
-    async def _budget(self, incarnation: str, ask: Ask, gates: Gates) -> Grant:
-        account = ask.purse.removeprefix(BUDGET)
+    async def _slice(self, incarnation: str, ask: Ask, gates: Gates) -> Grant:
         recent = self._recent(incarnation, ask)
         parts = BUDGET_PARTS * max(gates.count, 1)
-        amount = await self._lend(incarnation, account, ask, parts, recent)
+        amount = await self._lend(incarnation, ask, parts, recent)
         if amount < ask.want:
-            others = [name for name in self._store.read(lambda db: ledger.holders(db, account)) if name != incarnation]
+            others = [
+                name for name in self._store.read(lambda db: ledger.holders(db, ask.purse)) if name != incarnation
+            ]
             if others:
                 await gates.recall(ask.purse, others)
                 rest = Ask(ask.n, ask.purse, ask.want - amount)
-                amount += await self._lend(incarnation, account, rest, parts, 0, again=":again")
+                amount += await self._lend(incarnation, rest, parts, 0, again=":again")
         crash.point("while-leasing")
         self._remember(incarnation, ask, amount)
         return Grant(ask.n, ask.purse, amount)
 
-    async def _lend(self, incarnation: str, account: str, ask: Ask, parts: int, recent: int, again: str = "") -> int:
+    async def _lend(self, incarnation: str, ask: Ask, parts: int, recent: int, again: str = "") -> int:
         at, ref = self._clock(), f"lend:{incarnation}:{ask.n}{again}"
 
         def size(left: int) -> int:
             return max(ask.want, min(left // parts, recent))
 
         return await asyncio.wrap_future(
-            self._store.write(lambda db: ledger.lend(db, incarnation, account, size, ref=ref, at=at))
+            self._store.write(lambda db: ledger.lend(db, incarnation, ask.purse, size, ref=ref, at=at))
         )
 
     async def _limit(self, incarnation: str, ask: Ask, gates: Gates) -> Grant:

@@ -2,7 +2,7 @@
 goes back.  Run it as often as you like: whatever was done is not done again, and what was half done was not done.
 
 A gate is dead when the lock of its journal is free.  After a power cut (the machine has another boot id since) the
-end of a journal may be lost with what was spent there, so what the gate had left goes to `unreconciled:<account>`,
+end of a journal may be lost with what was spent there, so what the gate had left goes to `unreconciled:<purse>`,
 where a person can release it, and is not spent a second time.
 """
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """What was done for one incarnation: requests ended as cut and as failed; tokens, by account, that went back or
+    """What was done for one incarnation: requests ended as cut and as failed; amounts, by purse, that went back or
     were set aside; bytes of a torn end."""
 
     incarnation: str
@@ -78,8 +78,8 @@ async def _close(
         if mark is None or mark.closed:
             return None
         ended, spends = records.end_abandoned(db, incarnation)
-        for account, amount in spends.items():
-            ledger.spend(db, incarnation, account, amount, ref=f"recover:{incarnation}:{account}", at=at)
+        for purse, amounts in spends.items():
+            ledger.spend(db, incarnation, purse, amounts, ref=f"recover:{incarnation}:{purse}", at=at)
         crash.point("during-ingest")
         forfeit = mark.boot != boot or lost
         moved = ledger.close(db, incarnation, forfeit=forfeit, at=at)

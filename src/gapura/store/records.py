@@ -35,8 +35,8 @@ _ONLY = {
 
 _json = msgspec.json.Encoder()
 
-Spends = dict[str, int]
-"""Account → tokens to be taken from what its gate was lent."""
+Spends = dict[str, dict[str, int]]
+"""Purse → class → what is to be taken from what its gate was lent."""
 
 
 class Watermark(NamedTuple):
@@ -187,9 +187,8 @@ class _Rows:
         charged = end(self._db, entry)
         if charged is None:
             self._intake.strange += 1
-        elif charged[1]:
-            account, amount = charged
-            self._intake.spends[account] = self._intake.spends.get(account, 0) + amount
+        else:
+            whole.add(self._intake.spends, *charged)
 
     def _refused(self, entry: Refused) -> None:
         self._request(entry.id, entry.at, entry.context, "refused")
@@ -243,8 +242,8 @@ class _Rows:
         self._intake.strange += self._db.changes() == 0
 
 
-def end(db: Connection, entry: Ended) -> tuple[str, int] | None:
-    """Ends a request that is open; the account whose budget pays, and how much: no more than was held, and nothing
+def end(db: Connection, entry: Ended) -> tuple[str, dict[str, int]] | None:
+    """Ends a request that is open; the purse that pays, and how much by class: no more than was held, and nothing
     for one that failed.  None where it is not open: the first end is the end."""
     used = entry.usage
     row = db.execute(
@@ -261,7 +260,7 @@ def end(db: Connection, entry: Ended) -> tuple[str, int] | None:
         "UPDATE attempt SET ended_at = ?, failure = ? WHERE request = ? AND ended_at IS NULL",
         (entry.at, entry.error, entry.id),
     )
-    return str(row[0]).removeprefix("tok:"), int(row[1])
+    return str(row[0]), used.classes(int(row[1]))
 
 
 def end_abandoned(db: Connection, incarnation: str) -> tuple[dict[Outcome, int], Spends]:
@@ -278,8 +277,8 @@ def end_abandoned(db: Connection, incarnation: str) -> tuple[dict[Outcome, int],
         usage = Usage(given, relayed, estimated=True) if relayed else Usage(estimated=True)
         charged = end(db, Ended(name, at, outcome, STATUS[outcome], usage, "gate_lost"))
         ended[outcome] += 1
-        if charged and charged[1]:
-            spends[charged[0]] = spends.get(charged[0], 0) + charged[1]
+        if charged:
+            whole.add(spends, *charged)
     return ended, spends
 
 

@@ -45,26 +45,32 @@ def pairs(entries: Iterable[Entry]) -> dict[str, Pair]:
     return found
 
 
-def insert(db: Connection, incarnation: str, requests: Iterable[Pair], piece: int = PIECE) -> dict[str, int]:
-    """Account → what its requests cost, as `records.end` counts it; others are let run after each `piece`.
+def add(spends: dict[str, dict[str, int]], purse: str, amounts: dict[str, int]) -> None:
+    """Adds what a request cost to what others of its purse did."""
+    if amounts:
+        sums = spends.setdefault(purse, {})
+        for of, amount in amounts.items():
+            sums[of] = sums.get(of, 0) + amount
+
+
+def insert(db: Connection, incarnation: str, requests: Iterable[Pair], piece: int = PIECE) -> dict[str, dict[str, int]]:
+    """Purse → class → what its requests cost, as `records.end` counts it; others are let run after each `piece`.
 
     Raises apsw.ConstraintError, with rows in between, where one of them is known already.
     """
-    spends: dict[str, int] = {}
+    spends: dict[str, dict[str, int]] = {}
     for some in in_turns(requests, piece):
         _insert(db, incarnation, some, spends)
     return spends
 
 
-def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: dict[str, int]) -> None:
+def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: dict[str, dict[str, int]]) -> None:
     rows, places = [], []
     for begun, ended in requests:
         used, context = ended.usage, begun.context
         assert context is not None  # noqa: S101 - `pairs` has looked
         charged = min(begun.hold, used.total) if begun.purse and ended.outcome != "failed" else 0
-        if charged:
-            account = begun.purse.removeprefix("tok:")
-            spends[account] = spends.get(account, 0) + charged
+        add(spends, begun.purse, used.classes(charged))
         losses = _json.encode(begun.losses).decode()
         row = (
             begun.id, ended.outcome, ended.status, ended.error, context.account, context.key, context.organisation,

@@ -16,3 +16,20 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def total(self) -> int:
         return self.input + self.output
+
+    def classes(self, most: int) -> dict[str, int]:
+        """The same by class, none of which is a part of another, and `most` in all: what a hold did not cover of an
+        answer is left out, the dearest first.
+
+        >>> Usage(10, 5, cached=4, reasoning=2).classes(14)
+        {'input': 6, 'cached': 4, 'output': 3, 'reasoning': 1}
+        """
+        cached, reasoning = min(self.cached, self.input), min(self.reasoning, self.output)
+        parts = {"input": self.input - cached, "cached": cached, "output": self.output - reasoning}
+        parts["reasoning"] = reasoning
+        found: dict[str, int] = {}
+        for name, amount in parts.items():
+            if (part := min(amount, most)) > 0:
+                found[name] = part
+                most -= part
+        return found
