@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from gapura.clock import TurnableClock, instant
+from gapura.clock import SECOND, TurnableClock, instant
 from gapura.request.decide import decide
 from gapura.request.notice import Notices
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.read import read
-from gapura.terms.caller import Account, Caller, Key
+from gapura.terms.caller import Account, Caller, Key, Notice
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Endpoint
 
@@ -27,9 +27,15 @@ def rules(*phases: dict[str, str], **more: Any) -> Rules:
 
 
 def told(
-    used: Rules, at: int = NOW, *, notices: Notices | None = None, name: str = "acme", territory: str = "CN"
+    used: Rules,
+    at: int = NOW,
+    *,
+    notices: Notices | None = None,
+    name: str = "acme",
+    territory: str = "CN",
+    sent: tuple[Notice, ...] = (),
 ) -> dict[str, str]:
-    caller = Caller(Key("k", "a", "gp"), Account("a", name, "o"))
+    caller = Caller(Key("k", "a", "gp"), Account("a", name, "o", notices=sent))
     origin, route = Origin(territory, "certain", "peer"), used.route("gpt-4o")
     assert route
     decision = decide(used, route, caller, origin, at, "dec_1")
@@ -40,6 +46,7 @@ def told(
 def test_the_date_is_told_in_its_zone_and_as_browsers_read_it() -> None:
     assert told(rules(WARN, BLOCK)) == {
         "sunset": "Mon, 08 Jul 2024 16:00:00 GMT",
+        "deprecation": f"@{instant(WARN['from'] + '+08:00') // SECOND}",
         "gapura-notice": 'block;from="2024-07-09T00:00:00+08:00";policy="supported countries";target="openai/gpt-4o"',
         "cache-control": "private",
         "link": '<https://developers.openai.com/api/docs/supported-countries>; rel="sunset"',
@@ -83,3 +90,38 @@ def test_a_policys_name_cannot_break_the_header() -> None:
         if header == "gapura-notice"
     ]
     assert notice.isascii() and notice.isprintable() and notice.count('"') == 6
+
+
+TOLD = Notice("ntc_1", "cmp_1", "supported countries", "T-7", "block", instant(BLOCK["from"] + "+08:00"), NOW - SECOND)
+
+
+def test_a_campaigns_notice_is_named_with_the_date_that_it_told() -> None:
+    status = Notices(status="https://notice.example.com")
+    headers = told(rules(WARN, BLOCK), notices=status, sent=(TOLD,))
+    assert headers["gapura-notice"].endswith('target="openai/gpt-4o";campaign="cmp_1";notice="ntc_1";stage="T-7"')
+    assert headers["deprecation"] == f"@{(NOW - SECOND) // SECOND}", "since it was told, not since the policy warns"
+    assert headers["link"].endswith(', <https://notice.example.com>; rel="deprecation"')
+    again = told(rules(WARN, BLOCK), notices=status)
+    assert "campaign" not in again["gapura-notice"], "what one account is told is not told to another"
+
+
+def test_an_account_is_told_from_places_that_are_not_concerned_too() -> None:
+    """It reads its answers wherever they go; only what ends for this request has a Sunset."""
+    used = rules(WARN, BLOCK)
+    headers = told(used, territory="SG", sent=(TOLD,))
+    assert headers["gapura-notice"] == (
+        'block;from="2024-07-08T16:00:00Z";policy="supported countries";campaign="cmp_1";notice="ntc_1";stage="T-7"'
+    )
+    assert "sunset" not in headers and "deprecation" not in headers
+    whole = msgspec.structs.replace(TOLD, effect="suspend")
+    assert told(used, territory="SG", sent=(whole,))["sunset"] == "Mon, 08 Jul 2024 16:00:00 GMT"
+
+
+def test_a_notice_is_over_with_its_date() -> None:
+    assert told(rules(WARN, BLOCK), TOLD.effective_at, territory="SG", sent=(TOLD,)) == {}
+
+
+def test_what_a_stage_is_called_cannot_break_the_header() -> None:
+    named = msgspec.structs.replace(TOLD, stage='T"\r\nset-cookie: x')
+    notice = told(rules(WARN, BLOCK), sent=(named,))["gapura-notice"]
+    assert notice.isascii() and notice.isprintable() and notice.count('"') == 12

@@ -88,7 +88,7 @@ class GateProcess:
             rules=Rules(book, atlas.locate),
             directory=_Nobody(),
             freshness=self.state,
-            notices=Notices(settings.notice_page),
+            notices=Notices(settings.notice_page, settings.public_url),
         )
         self._directory: Directory | None = None
         self._welcomed = asyncio.Event()

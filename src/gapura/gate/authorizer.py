@@ -158,7 +158,7 @@ class Authorizer:
         if gate.shadow is not None:
             gate.shadow.beside_product(verdict, product, origin, account, at, model)
         notice = ""
-        if verdict.effect in {"warn", "review"}:
+        if verdict.effect in {"warn", "review"} or (account.notices and verdict.effect == "allow"):
             told = gate.notices.of_product(rules, product, origin, account, at, model)
             notice = dict(told).get(NOTICE, b"").decode()
         said = Said(

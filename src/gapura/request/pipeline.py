@@ -85,7 +85,7 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
         shadow = gate.shadow.beside(decide, decision, route, caller, origin, exchange.at) if gate.shadow else None
         settling.about(asked, caller, origin, rules.book, decision, shadow)
         exchange.decided(decision)
-        if decision.effect == "warn":
+        if decision.effect == "warn" or (caller.account.notices and decision.open_to):
             exchange.notes += gate.notices.of(rules, decision, caller, origin, exchange.at)
         permitted = servable(decision, rules, fresh=exchange.at <= gate.freshness.fresh_until)
         targets = order(permitted, gate.health, exchange.at, gate.rng, route=route, book=rules.book)

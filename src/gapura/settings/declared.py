@@ -65,6 +65,16 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     notice_page: Annotated[
         str, Meta(description="A page for callers who are warned (`Link: rel=sunset`); empty: the list's own source.")
     ] = ""
+    public_url: Annotated[
+        str,
+        Meta(description="Where accounts reach their pages, as `https://notice.example.com`; empty: there are none."),
+    ] = ""
+    portal_host: Annotated[str, Meta(min_length=1, description="Address on which accounts' pages are served.")] = (
+        "127.0.0.1"
+    )
+    portal_port: Annotated[int, Meta(ge=0, le=65_535, description="Port of accounts' pages; 0 takes a free one.")] = (
+        8083
+    )
     secret: Annotated[Secret, Meta(description="Seals what is stored; empty: a file in the home.")] = Secret("")
     bootstrap_key: Annotated[Secret, Meta(description="An API key that exists from the first start.")] = Secret("")
     admin_token: Annotated[Secret, Meta(description="A token for the admin API, from the first start.")] = Secret("")

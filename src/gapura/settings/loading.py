@@ -203,6 +203,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "egress_addresses": checks.public_addresses,
     "database": checks.database,
     "notice_page": checks.page,
+    "public_url": checks.page,
     **dict.fromkeys(SECRETS, _secret),
 }
 

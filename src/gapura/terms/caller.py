@@ -23,13 +23,27 @@ class Lifted(msgspec.Struct, frozen=True):
     ends: int = 0
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """What a campaign has told the account: `effect` under `policy` from `effective_at` on.  `id` names this telling
+    (`ntc_…`), which was the campaign's `stage`, at `at` (UTC microseconds)."""
+
+    id: str
+    campaign: str
+    policy: str
+    stage: str
+    effect: Literal["warn", "block", "suspend"]
+    effective_at: int
+    at: int
+
+
 class Account(msgspec.Struct, frozen=True):
     """A customer of the operator.  `id` is ours (`acc_…`), `external_id` the operator's own; one `organisation`
     (tenant) may have several.  Limits: 0 is none.  `budget` is the number of tokens granted in all, -1 none set.
     `data_may_go_to`: territories in which the account's data may be processed, empty for anywhere.  What an address
     cannot show: `declared_territory`, `phone_territory` (of a number given at registration), `ownership` (territories
     of those who own more than half, comma separated), `contract` (the operator's own word for the kind of contract).
-    `lifted`: the exceptions that stand, or will, beside those in policy documents."""
+    `lifted`: the exceptions that stand, or will, beside those in policy documents.
+    `notices`: what it has been told is ahead, the last of each campaign."""
 
     id: str
     external_id: str
@@ -49,6 +63,7 @@ class Account(msgspec.Struct, frozen=True):
     contract: str = ""
     phone_territory: str = ""
     lifted: tuple[Lifted, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 class Key(msgspec.Struct, frozen=True):
