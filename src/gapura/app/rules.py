@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from gapura.providers import PROVIDERS, catalogue
+from gapura import clock
+from gapura.providers import PROVIDERS
 from gapura.providers.transport import upstream
 from gapura.request.relay import Way
-from gapura.rulebook import papers
+from gapura.rulebook import papers, stand_ins
 from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.endpoints import endpoints
 from gapura.rulebook.papers import Paper
@@ -37,7 +38,7 @@ def rulebook(settings: Settings, simulators: dict[str, str]) -> Rulebook:
     return read(
         settings.documents,
         endpoints=reached,
-        models={name: tuple(vendor.models) for name, vendor in catalogue.catalogue().vendors.items()},
+        models=stand_ins.living(settings.documents.get("models", {}), reached, clock.text(clock.system_clock())[:10]),
         site_territory=settings.site_territory,
         egress_territory=settings.egress_territory,
         sandbox=bool(simulators),

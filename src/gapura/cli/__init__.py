@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
+    "model": ("gapura.cli.model:model", "Models: list, show, find counterparts."),
     "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),
     "principal": ("gapura.cli.principal:principal", "Who may use the admin API: list, create, revoke."),
     "record": ("gapura.cli.record:record", "What was requested: export."),

@@ -17,6 +17,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 Thinks = Literal["", "never", "optional", "default", "always"]
+Kind = Literal[
+    "chat", "completion", "embedding", "rerank", "moderation", "image", "speech", "transcription", "video"
+]  # fmt: skip
+"""What a model is asked for."""
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,9 +28,12 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     `context` and `max_output` are tokens.  `thinks`: default can be switched off, always cannot.  `switch` is the
     field that does it, `efforts` the values of `reasoning_effort` that it knows.  `refuses` are request fields that
-    it answers with an error.  `stream_only`: a plain request is refused, always or when it thinks.
+    it answers with an error.  `stream_only`: a plain request is refused, always or when it thinks.  `shut_down` is the
+    day (UTC) on which its vendor ends it.  Of embeddings, `dimensions` are those that can be asked for, its default
+    first, and `inputs` is how many texts (of rerank: documents) one request takes.
     """
 
+    kind: Kind = "chat"
     context: int = 0
     max_output: int = 0
     thinks: Thinks = ""
@@ -36,6 +43,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     refuses: tuple[str, ...] = ()
     stream_only: Literal["", "thinking", "always"] = ""
     shut_down: str = ""
+    dimensions: tuple[int, ...] = ()
+    inputs: int = 0
 
 
 class Vendor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,7 +9,7 @@ from gapura.errors import BadRequest
 from gapura.providers import PROVIDERS
 from gapura.providers.outbound import Outbound
 from gapura.terms.loss import Loss
-from gapura.terms.rulebook import Route, Target
+from gapura.terms.rulebook import Route, StandIn, Target
 from gapura.wire import openai
 from gapura.wire.dialect import Asked, Carried, Dialect
 
@@ -53,6 +53,8 @@ def translate(ask: Ask, target: Target) -> Outbound:
         asked = openai.read(carried.body)
         done = operation.translate(carried.body, asked, target.model, ask.cap)
         losses = carried.losses + done.losses
+    if isinstance(route, StandIn):
+        losses = (Loss("model", route.why, route.weighs), *losses)
     if losses:
         refused = ("contract", "behavioural") if ask.strict or route.strict else ("contract",)
         lost = tuple([loss for loss in losses if loss.weight in refused and loss.field not in route.accepts])

@@ -11,6 +11,7 @@ from itertools import count
 from typing import TypeVar
 
 from gapura.providers import catalogue
+from gapura.rulebook import stand_ins
 from gapura.rulebook.distinct import Distinct
 from gapura.rulebook.egress import Locate, called_from, nowhere
 from gapura.rulebook.facts import Facts, names
@@ -59,6 +60,7 @@ class Rules:
         self._elsewhere = (book.egress_territory,) if book.egress_territory else ()
         self._called_from = {one.provider: called_from(one, locate) for one in book.endpoints if one.egress}
         self.endpoints: dict[str, Endpoint] = {endpoint.provider: endpoint for endpoint in book.endpoints}
+        self._stand_ins = tuple(self.endpoints) if book.stand_ins is None else book.stand_ins
         shelves = {policy.name: Guard(policy, Shelf(policy)) for policy in book.policies}
         guarded = {(name, product_of(policy)) for policy in book.policies for name in policy.pack.guards}
         self._guards = {
@@ -93,12 +95,15 @@ class Rules:
         return self._called_from.get(provider, self._elsewhere)
 
     def route(self, model: str) -> Route | None:
-        """The route of a model name.  `provider/model` is one of its own for each provider with an endpoint."""
+        """The route of a model name.  `provider/model` is one of its own for each provider with an endpoint; for a name
+        that nobody here has, its counterparts stand in."""
         route = self.book.routes.get(model) or self._routes.get(model)
         if route is None:
             provider, _, rest = model.partition("/")
             if rest and provider in self.endpoints:
                 return self._routes.keep(model, Route(model=model, targets=(Target(provider, rest),)))
+            if (stand_in := stand_ins.route(model, self._stand_ins)) is not None:
+                return self._routes.keep(model, stand_in)
         return route
 
     def shared(self, route: Route, decision: Decision) -> tuple[Route, Decision]:

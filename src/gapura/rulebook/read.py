@@ -13,6 +13,7 @@ import msgspec
 
 from gapura.atlas import packs
 from gapura.atlas.territories import resolve
+from gapura.rulebook import stand_ins
 from gapura.rulebook.documents import BadDocument, below, territory
 from gapura.rulebook.lists import lists
 from gapura.rulebook.policies import policies
@@ -29,8 +30,8 @@ def read(
     egress_territory: str = "",
     sandbox: bool = False,
 ) -> Rulebook:
-    """`documents` holds `routes`, `packs` and `policies` as in gapura.toml; `models` are the model names of each known
-    provider.  Raises BadDocument naming the field and the way out."""
+    """`documents` holds `routes`, `models`, `packs` and `policies` as in gapura.toml; `models` are the model names of
+    each known provider.  Raises BadDocument naming the field and the way out."""
     known = list(dict.fromkeys([*models, *(endpoint.provider for endpoint in endpoints)]))
     of_models = {
         model: Route(model=model, targets=(Target(endpoint.provider, model),))
@@ -48,6 +49,7 @@ def read(
         site_territory=territory(site_territory, "GAPURA_SITE_TERRITORY", resolve) if site_territory else "",
         egress_territory=territory(egress_territory, "GAPURA_EGRESS_TERRITORY", resolve) if egress_territory else "",
         sandbox=sandbox,
+        stand_ins=stand_ins.order(documents.get("models", {}), endpoints),
     )
     return msgspec.structs.replace(book, version=version(book))
 

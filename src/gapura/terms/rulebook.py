@@ -167,6 +167,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: Seconds = 60.0
 
 
+class StandIn(Route, frozen=True, kw_only=True):
+    """The route of a name that no provider here has (any more): its targets are counterparts, and every answer says so.
+    `why` is a sentence; `weighs`: what it is to lose the model that was asked for (`providers.base.Weight`)."""
+
+    why: str
+    weighs: Literal["behavioural", "contract"] = "behavioural"
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a provider is reached.  Its key is not here: a rulebook may be shown to anybody with a role.
 
@@ -179,7 +187,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything above, as one version.  `version` is the hash of the content: the same rules, the same version."""
+    """Everything above, as one version.  `version` is the hash of the content: the same rules, the same version.
+
+    `stand_ins`: providers whose models stand for names that nobody here has, in the order of preference; None: all.
+    """
 
     version: str
     endpoints: tuple[Endpoint, ...]
@@ -188,3 +199,4 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     site_territory: str = ""
     egress_territory: str = ""
     sandbox: bool = False
+    stand_ins: tuple[str, ...] | None = None
