@@ -170,3 +170,13 @@ def test_a_reader_that_leaves_is_no_traceback(tmp_path: Path) -> None:
 def test_a_bug_keeps_its_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gapura.cli.client.connected", lambda *_: 1 / 0)
     assert isinstance(run("account", "list").exception, ZeroDivisionError)
+
+
+def test_prices(run: Any) -> None:
+    Path("gapura.toml").write_text('[prices."glm/glm-9"]\ncurrency = "CNY"\ninput = 8\noutput = 28.5\n')
+    listed = run("price", "list", "--provider", "glm")
+    assert listed.exit_code == 0 and "28.5" in listed.stdout and "as of" in listed.stdout
+    shown = run("price", "show", "glm/glm-9")
+    assert shown.exit_code == 0 and "gapura.toml" in shown.stdout
+    unknown = run("price", "show", "glm/glm-10")
+    assert unknown.exit_code == ending.FAILED and "nobody has told" in unknown.stderr

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
     "model": ("gapura.cli.model:model", "Models: list, show, find counterparts."),
     "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),
+    "price": ("gapura.cli.price:price", "What models cost: list, show."),
     "principal": ("gapura.cli.principal:principal", "Who may use the admin API: list, create, revoke."),
     "record": ("gapura.cli.record:record", "What was requested: export."),
     "restore": ("gapura.cli.backup:restore", "Put a backup in the place of the store."),

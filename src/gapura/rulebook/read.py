@@ -17,6 +17,7 @@ from gapura.rulebook import stand_ins
 from gapura.rulebook.documents import BadDocument, below, territory
 from gapura.rulebook.lists import lists
 from gapura.rulebook.policies import policies
+from gapura.rulebook.prices import prices
 from gapura.rulebook.routes import routes
 from gapura.terms.rulebook import Endpoint, Policy, Route, Rulebook, Target
 
@@ -30,8 +31,8 @@ def read(
     egress_territory: str = "",
     sandbox: bool = False,
 ) -> Rulebook:
-    """`documents` holds `routes`, `models`, `packs` and `policies` as in gapura.toml; `models` are the model names of
-    each known provider.  Raises BadDocument naming the field and the way out."""
+    """`documents` holds `routes`, `models`, `packs`, `policies` and `prices` as in gapura.toml; `models` are the model
+    names of each known provider.  Raises BadDocument naming the field and the way out."""
     known = list(dict.fromkeys([*models, *(endpoint.provider for endpoint in endpoints)]))
     of_models = {
         model: Route(model=model, targets=(Target(endpoint.provider, model),))
@@ -50,6 +51,7 @@ def read(
         egress_territory=territory(egress_territory, "GAPURA_EGRESS_TERRITORY", resolve) if egress_territory else "",
         sandbox=sandbox,
         stand_ins=stand_ins.order(documents.get("models", {}), endpoints),
+        prices=tuple(prices(documents.get("prices", {}), known)),
     )
     return msgspec.structs.replace(book, version=version(book))
 

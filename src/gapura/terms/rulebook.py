@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from gapura.terms.caller import Status
 from gapura.terms.place import Network
+from gapura.terms.price import Price
 
 Effect = Literal["allow", "warn", "review", "block"]
 """review: served, marked and queued.  Strictness rises from allow to block."""
@@ -190,7 +191,7 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     """Everything above, as one version.  `version` is the hash of the content: the same rules, the same version.
 
     `stand_ins`: providers whose models stand for names that nobody here has, in the order of preference; None: all.
-    """
+    `prices`: the operator's own; the vendors' lists are `gapura.providers.prices`."""
 
     version: str
     endpoints: tuple[Endpoint, ...]
@@ -200,3 +201,4 @@ class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     egress_territory: str = ""
     sandbox: bool = False
     stand_ins: tuple[str, ...] | None = None
+    prices: tuple[Price, ...] = ()

@@ -2,33 +2,43 @@
 
 import msgspec
 
+CLASSES = ("input", "cached", "output", "reasoning")
+
 
 class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Tokens of one answer.  `cached` is a part of `input`, `reasoning` a part of `output`.
-    `estimated`: the provider did not say (a stream cut short), so these are ours."""
+    `estimated`: the provider did not say (a stream cut short), so these are ours.
+
+    `images` made, `seconds` of sound heard or made (begun ones count), `characters` read aloud: what is not in tokens.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     reasoning: int = 0
     estimated: bool = False
+    images: int = 0
+    seconds: int = 0
+    characters: int = 0
 
     @property
     def total(self) -> int:
         return self.input + self.output
 
+    @property
+    def parts(self) -> tuple[int, int, int, int]:
+        """By CLASSES, none of which is a part of another."""
+        cached, reasoning = min(self.cached, self.input), min(self.reasoning, self.output)
+        return self.input - cached, cached, self.output - reasoning, reasoning
+
     def classes(self, most: int) -> dict[str, int]:
-        """The same by class, none of which is a part of another, and `most` in all: what a hold did not cover of an
-        answer is left out, the dearest first.
+        """The same by class, and `most` in all: what a hold did not cover of an answer is left out, the dearest first.
 
         >>> Usage(10, 5, cached=4, reasoning=2).classes(14)
         {'input': 6, 'cached': 4, 'output': 3, 'reasoning': 1}
         """
-        cached, reasoning = min(self.cached, self.input), min(self.reasoning, self.output)
-        parts = {"input": self.input - cached, "cached": cached, "output": self.output - reasoning}
-        parts["reasoning"] = reasoning
         found: dict[str, int] = {}
-        for name, amount in parts.items():
+        for name, amount in zip(CLASSES, self.parts, strict=True):
             if (part := min(amount, most)) > 0:
                 found[name] = part
                 most -= part

@@ -1,0 +1,60 @@
+"""What models cost, by date, and who says so."""
+
+import msgspec
+
+from gapura.clock import instant
+from gapura.console.operations import Call, Operation
+from gapura.console.problems import Invalid
+from gapura.errors import NotFound
+from gapura.providers import prices
+from gapura.terms.price import Price
+
+
+class Of(msgspec.Struct, forbid_unknown_fields=True):
+    """ "": of all providers."""
+
+    provider: str = ""
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """`target`: provider/model.  `at`: RFC 3339 with offset, "" for now."""
+
+    target: str
+    at: str = ""
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """`as_of`: when the vendors' lists were read.  Amounts are billionths of the currency, -1: not known."""
+
+    as_of: str
+    items: list[Price]
+
+
+async def list_(call: Call, query: Of) -> Listed:
+    """Every price that is known here: the operator's, and those of the vendors' lists that apply."""
+    found = prices.of_book(call.context.rules().book).every()
+    wanted = [one for one in found if query.provider in {"", one.provider}]
+    wanted.sort(key=lambda one: (one.provider, one.model, one.starts))
+    return Listed(prices.shipped().as_of, wanted)
+
+
+async def show(call: Call, query: Asked) -> Price:
+    """What a model costs at an instant.  404 where nobody has told: that is not free."""
+    provider, _, model = query.target.partition("/")
+    try:
+        at = instant(query.at) if query.at else call.context.store.clock()
+    except ValueError as error:
+        raise Invalid(f"at: {error}", param="at") from error
+    found = prices.of_book(call.context.rules().book).of(provider, model, at)
+    if found is None:
+        raise NotFound(
+            f'nobody has told what {query.target} costs; write [prices."{query.target}"] into gapura.toml',
+            param="target",
+        )
+    return found
+
+
+OPERATIONS = (
+    Operation("GET", "/prices", ("rulebook.read",), list_),
+    Operation("GET", "/prices/one", ("rulebook.read",), show),
+)

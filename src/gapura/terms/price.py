@@ -1,0 +1,95 @@
+"""What a model costs, and what a use of it costs: integers, billionths of a stated currency, rounded once.
+
+>>> cost((Rates(input=1_400_000_000, output=4_400_000_000),), Usage(input=1000, output=10))
+1444000
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gapura.terms.usage import Usage
+
+UNKNOWN = -1
+MILLION = 1_000_000
+
+Billionths = Annotated[int, Meta(ge=UNKNOWN, le=10**15)]
+
+
+class Rates(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """For requests with more than `above` tokens of input: billionths for a million tokens of each class, for an image,
+    for a second, and for a million characters.  UNKNOWN (-1): nobody says.  Where only `cached` or `reasoning` is
+    unknown, they cost what all input or output costs: so do vendors that name none."""
+
+    above: int = 0
+    input: Billionths = UNKNOWN
+    cached: Billionths = UNKNOWN
+    output: Billionths = UNKNOWN
+    reasoning: Billionths = UNKNOWN
+    image: Billionths = UNKNOWN
+    second: Billionths = UNKNOWN
+    character: Billionths = UNKNOWN
+
+    def of_classes(self) -> tuple[int, int, int, int]:
+        """In the order of `Usage.parts`."""
+        return (
+            self.input,
+            self.input if self.cached < 0 else self.cached,
+            self.output,
+            self.output if self.reasoning < 0 else self.reasoning,
+        )
+
+
+Tiers = tuple[Rates, ...]
+"""Ascending by `above`, the first from 0 on."""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """Of `provider/model` from `starts` on (UTC microseconds, 0: as far back as anybody knows); a model's name that
+    ends in `*` stands for all that begin so.  `hosts`: only where the provider is reached at one of them (ends of
+    names; empty: anywhere).  `source` says who says so, and when."""
+
+    provider: str
+    model: str
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    tiers: Tiers
+    starts: int = 0
+    hosts: tuple[str, ...] = ()
+    source: str = ""
+
+    def cost(self, usage: Usage) -> int | None:
+        """Billionths of `currency`; None where something was used that has no price."""
+        return cost(self.tiers, usage)
+
+
+def rates(tiers: Tiers, inputs: int) -> Rates:
+    """Those for a request with so many tokens of input."""
+    found = tiers[0]
+    for tier in tiers[1:]:
+        if inputs > tier.above:
+            found = tier
+    return found
+
+
+def cost(tiers: Tiers, usage: Usage) -> int | None:
+    """Billionths, rounded once, half up; None where something was used that has no price."""
+    found = rates(tiers, usage.input)
+    of_million = (*zip(usage.parts, found.of_classes(), strict=True), (usage.characters, found.character))
+    of_one = ((usage.images, found.image), (usage.seconds, found.second))
+    if any(used and rate < 0 for used, rate in (*of_million, *of_one)):
+        return None
+    exact = sum(used * rate for used, rate in of_million if used)
+    exact += sum(used * rate for used, rate in of_one if used) * MILLION
+    return (exact + MILLION // 2) // MILLION
+
+
+def most(tiers: Tiers, inputs: int, outputs: int) -> int | None:
+    """What so many tokens cost at the most, rounded up: no use of them costs more."""
+    dearest = [tier.of_classes() for tier in tiers if not tier.above or inputs > tier.above]
+    if any(min(fresh, output) < 0 for fresh, _, output, _ in dearest):
+        return None
+    exact = max(
+        inputs * max(fresh, cached) + outputs * max(output, reasoning) for fresh, cached, output, reasoning in dearest
+    )
+    return -(-exact // MILLION)
