@@ -30,7 +30,7 @@ def own(model: str, amount: int, starts: int = 0) -> Price:
 
 def asked(prices: Prices, model: str, at: int = 0, provider: str = "qwen") -> int | None:
     found = prices.of(provider, model, at)
-    return found and found.tiers[0].input
+    return found.tiers[0].input if found else None
 
 
 @pytest.mark.parametrize(
