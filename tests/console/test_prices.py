@@ -17,13 +17,13 @@ def test_prices_that_are_known_here(home: Any) -> None:
 def test_a_price_at_an_instant(home: Any) -> None:
     home.documents |= OWN
     home.ask("POST", "/policies/reload")
-    before = home.ask("GET", "/prices/one?target=qwen/qwen-plus").json
+    before = home.ask("GET", "/prices/qwen?model=qwen-plus").json
     assert (before["currency"], before["tiers"][0][1]) == ("USD", 115_000_000)
-    after = home.ask("GET", "/prices/one?target=qwen/qwen-plus&at=2026-12-01T00:00:00%2B08:00").json
+    after = home.ask("GET", "/prices/qwen?model=qwen-plus&at=2026-12-01T00:00:00%2B08:00").json
     assert (after["currency"], after["tiers"][0][1], after["source"]) == ("CNY", 800_000_000, "gapura.toml")
 
 
 def test_what_nobody_told(home: Any) -> None:
-    missing = home.ask("GET", "/prices/one?target=openai/gpt-99")
+    missing = home.ask("GET", "/prices/openai?model=gpt-99")
     assert missing.status == 404 and '[prices."openai/gpt-99"]' in missing.error["message"]
-    assert home.ask("GET", "/prices/one?target=openai/gpt-4o&at=2026-12-01").error["field"] == "at"
+    assert home.ask("GET", "/prices/openai?model=gpt-4o&at=2026-12-01").error["field"] == "at"

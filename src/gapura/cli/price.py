@@ -35,7 +35,8 @@ def list_(api: Api, out: Output, provider: str) -> None:
 @speaks("price.show")
 def show(api: Api, out: Output, target: str, at: str) -> None:
     """What a model costs at an instant, and who says so."""
-    found = api.get("/prices/one", target=target, at=at)
+    provider, _, model = target.partition("/")
+    found = api.get(f"/prices/{provider}", model=model, at=at)
     out.say(found, lambda: table(list(_rows(found)), COLUMNS) + "\n\n" + pairs({"source": found["source"]}))
 
 

@@ -17,9 +17,9 @@ class Of(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """`target`: provider/model.  `at`: RFC 3339 with offset, "" for now."""
+    """`at`: RFC 3339 with offset, "" for now."""
 
-    target: str
+    model: str
     at: str = ""
 
 
@@ -38,23 +38,20 @@ async def list_(call: Call, query: Of) -> Listed:
     return Listed(prices.shipped().as_of, wanted)
 
 
-async def show(call: Call, query: Asked) -> Price:
-    """What a model costs at an instant.  404 where nobody has told: that is not free."""
-    provider, _, model = query.target.partition("/")
+async def show(call: Call, provider: str, query: Asked) -> Price:
+    """What a provider's model costs at an instant.  404 where nobody has told: that is not free."""
     try:
         at = instant(query.at) if query.at else call.context.store.clock()
     except ValueError as error:
         raise Invalid(f"at: {error}", param="at") from error
-    found = prices.of_book(call.context.rules().book).of(provider, model, at)
+    found = prices.of_book(call.context.rules().book).of(provider, query.model, at)
     if found is None:
-        raise NotFound(
-            f'nobody has told what {query.target} costs; write [prices."{query.target}"] into gapura.toml',
-            param="target",
-        )
+        name = f"{provider}/{query.model}"
+        raise NotFound(f'nobody has told what {name} costs; write [prices."{name}"] into gapura.toml', param="model")
     return found
 
 
 OPERATIONS = (
     Operation("GET", "/prices", ("rulebook.read",), list_),
-    Operation("GET", "/prices/one", ("rulebook.read",), show),
+    Operation("GET", "/prices/{provider}", ("rulebook.read",), show),
 )
