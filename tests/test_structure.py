@@ -12,7 +12,7 @@ FLOORS = [
     {"terms"},
     {"wire"},
     {"atlas", "providers", "store"},
-    {"rulebook", "logs"},
+    {"rulebook", "logs", "letters"},
     {"request"},
     {"gate", "keeper", "console", "sandbox", "supervisor"},
     {"app"},

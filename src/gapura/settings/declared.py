@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 PREFIX = "GAPURA_"
-DOCUMENTS = ("routes", "packs", "policies", "tests", "lints", "providers", "models", "atlas", "prices")
+DOCUMENTS = ("routes", "packs", "policies", "tests", "lints", "providers", "models", "atlas", "prices", "mail")
 PROVIDER_VARIABLES = {"openai": "OPENAI", "qwen": "DASHSCOPE", "ernie": "QIANFAN", "glm": "ZHIPUAI"}
 """Provider → what the names of its variables begin with: `…_API_KEY`, `…_API_KEY_FILE`, `…_BASE_URL`."""
 

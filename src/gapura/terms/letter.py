@@ -1,5 +1,6 @@
 """What a customer is told, as values: everything that a notice says, before it has a language or a form."""
 
+import hashlib
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,26 @@ objection has arrived · decision: what became of it."""
 Outcome = Literal["delivered", "deferred", "refused", "unsure"]
 """delivered: the other side answered for it · deferred: not now · refused: never · unsure: the connection broke after
 the text was sent, so it may have arrived."""
+
+
+def message_id(domain: str, campaign: str, account: str, stage: str, to: str = "") -> str:
+    """The same notice has the same one, whenever and however often it is composed; `to` tells a second contact's from
+    the first one's.  What stands before the @ is also what its bounces are told by (`token`).
+
+    >>> message_id("example.com", "cmp_1", "acc_1", "T-14")
+    '<cfe21035b8feb3f81ac8@example.com>'
+    """
+    parts = "".join(f"{len(part)}:{part}" for part in (campaign, account, stage, to))
+    return f"<{hashlib.blake2b(parts.encode(), digest_size=10).hexdigest()}@{domain}>"
+
+
+def token(identity: str) -> str:
+    """What stands before the @ of a Message-ID.
+
+    >>> token("<cfe21035@example.com>")
+    'cfe21035'
+    """
+    return identity.strip("<> ").partition("@")[0]
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
