@@ -14,7 +14,7 @@ FLOORS = [
     {"atlas", "providers", "store"},
     {"rulebook", "logs", "letters"},
     {"request"},
-    {"gate", "keeper", "console", "sandbox", "supervisor"},
+    {"gate", "keeper", "compat", "console", "sandbox", "supervisor"},
     {"app"},
     {"cli"},
     {"__main__"},

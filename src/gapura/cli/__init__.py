@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "atlas": ("gapura.cli.atlas:atlas", "Place data: show, look up, update, verify, correct."),
     "audit": ("gapura.cli.audit:audit", "Who changed what, and whether anybody altered that."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
+    "compat": ("gapura.cli.compat:compat", "What recorded requests would lose at another model."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
     "model": ("gapura.cli.model:model", "Models: list, show, find counterparts."),

@@ -41,6 +41,18 @@ class TooMuchLost(Exception):
 
 def translate(ask: Ask, target: Target) -> Outbound:
     """What to send, and what it loses.  Raises TooMuchLost, and BadRequest for what no vendor could read."""
+    outbound, route = carry(ask, target), ask.route
+    if outbound.losses:
+        refused = ("contract", "behavioural") if ask.strict or route.strict else ("contract",)
+        lost = tuple([loss for loss in outbound.losses if loss.weight in refused and loss.field not in route.accepts])
+        if lost:
+            raise TooMuchLost(lost)
+    return outbound
+
+
+def carry(ask: Ask, target: Target) -> Outbound:
+    """What would be sent, whatever it loses.  Raises TooMuchLost where the provider has no such operation, and
+    BadRequest."""
     provider, route, asked, carried = PROVIDERS[target.provider], ask.route, ask.asked, None
     operation = provider.operation(ask.dialect.kind)
     if operation is not None:
@@ -55,11 +67,6 @@ def translate(ask: Ask, target: Target) -> Outbound:
         losses = carried.losses + done.losses
     if isinstance(route, StandIn):
         losses = (Loss("model", route.why, route.weighs), *losses)
-    if losses:
-        refused = ("contract", "behavioural") if ask.strict or route.strict else ("contract",)
-        lost = tuple([loss for loss in losses if loss.weight in refused and loss.field not in route.accepts])
-        if lost:
-            raise TooMuchLost(lost)
     choices = 1 if losses and any(loss.field == "n" for loss in losses) else asked.n or 1
     return Outbound(
         provider, operation, target, route, done, losses, bool(asked.stream), asked.wants_usage, choices, carried
