@@ -1,9 +1,10 @@
 """What a gate serves: one ASGI callable, one table of paths.
 
-Chat goes down the request river; everything else is answered from memory.
+What a model answers goes down the request river; everything else is answered from memory.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,9 +16,22 @@ from gapura.request.accept import Exchange, Receive, Scope, Send
 from gapura.request.identify import identify, scoped
 from gapura.request.pipeline import Gate
 from gapura.terms import ids
-from gapura.wire import exposition
+from gapura.wire import exposition, tokens
+from gapura.wire.dialect import Dialect
+from gapura.wire.messages import MESSAGES, request
+from gapura.wire.openai import CHAT
 
 Handler = Callable[[Exchange], Awaitable[None]]
+
+
+class Endpoint(NamedTuple):
+    """Errors of a path are said in its dialect, those of the edge in OpenAI's."""
+
+    method: str
+    handler: Handler
+    dialect: Dialect = CHAT
+
+
 JSON = [(b"content-type", b"application/json")]
 
 _ENCODER = msgspec.json.Encoder()
@@ -28,12 +42,14 @@ class App:
 
     def __init__(self, gate: Gate, metrics: Metrics, atlas_problem: Callable[[], str] = str) -> None:
         self._gate, self._metrics, self._atlas_problem = gate, metrics, atlas_problem
-        self._paths: Mapping[str, tuple[str, Handler]] = {
-            "/v1/chat/completions": ("POST", self._chat),
-            "/v1/models": ("GET", self._models),
-            "/livez": ("GET", self._livez),
-            "/readyz": ("GET", self._readyz),
-            "/metrics": ("GET", self._show_metrics),
+        self._paths: Mapping[str, Endpoint] = {
+            "/v1/chat/completions": Endpoint("POST", self._serve),
+            "/v1/messages": Endpoint("POST", self._serve, MESSAGES),
+            "/v1/messages/count_tokens": Endpoint("POST", self._count, MESSAGES),
+            "/v1/models": Endpoint("GET", self._models),
+            "/livez": Endpoint("GET", self._livez),
+            "/readyz": Endpoint("GET", self._readyz),
+            "/metrics": Endpoint("GET", self._show_metrics),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +59,9 @@ class App:
         exchange = Exchange(scope, receive, send, request_id=ids.new("req", at), at=at)
         if self._gate.rules.book.sandbox:
             exchange.notes.append((b"gapura-sandbox", b"1"))
-        method, handler = self._paths.get(exchange.path) or self._unlisted(exchange.path, scope["method"])
+        method, handler, exchange.dialect = self._paths.get(exchange.path) or self._unlisted(
+            exchange.path, scope["method"]
+        )
         try:
             if scope["method"] != method:
                 exchange.notes.append((b"allow", method.encode()))
@@ -53,8 +71,17 @@ class App:
             await exchange.fail(error)
         self._metrics.served(exchange.path if exchange.path in self._paths else "", exchange)
 
-    def _chat(self, exchange: Exchange) -> Awaitable[None]:
+    def _serve(self, exchange: Exchange) -> Awaitable[None]:
         return pipeline.serve(exchange, self._gate)
+
+    async def _count(self, exchange: Exchange) -> None:
+        """Of a request to /v1/messages: by our estimate, since nothing is sent, and said so."""
+        gate = self._gate
+        identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
+        body = await exchange.body(gate.max_body)
+        request.read_counted(body)
+        exchange.notes.append((b"gapura-estimated", b"input_tokens"))
+        await self._say(exchange, {"input_tokens": tokens.guess(body)})
 
     async def _models(self, exchange: Exchange) -> None:
         models = self._listed(exchange)
@@ -84,8 +111,10 @@ class App:
         text = exposition.render(self._metrics.samples())
         await exchange.answer(200, [(b"content-type", exposition.CONTENT_TYPE.encode())], text.encode())
 
-    def _unlisted(self, path: str, method: str) -> tuple[str, Handler]:
-        return ("GET", self._model) if path.startswith("/v1/models/") else (method, self._nothing)
+    def _unlisted(self, path: str, method: str) -> Endpoint:
+        if path.startswith("/v1/models/"):
+            return Endpoint("GET", self._model)
+        return Endpoint(method, self._nothing)
 
     async def _nothing(self, exchange: Exchange) -> None:
         raise NotFound(f"There is nothing at {exchange.path}; this gateway serves {', '.join(self._paths)}.")

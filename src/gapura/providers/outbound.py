@@ -44,7 +44,8 @@ class Outbound(msgspec.Struct, frozen=True):
         reader = self.operation.reader(self.target.model, include_usage=self.include_usage, choices=self.choices)
         if self.carried is None:
             return reader
-        return Retold(reader, self.carried.retelling(), tokens.guess(self.sent.body))
+        inputs = tokens.guess(self.sent.body)
+        return Retold(reader, self.carried.retelling(inputs), inputs)
 
 
 class Retold:

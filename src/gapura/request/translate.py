@@ -44,7 +44,9 @@ def translate(ask: Ask, target: Target) -> Outbound:
     outbound, route = carry(ask, target), ask.route
     if outbound.losses:
         refused = ("contract", "behavioural") if ask.strict or route.strict else ("contract",)
-        lost = tuple([loss for loss in outbound.losses if loss.weight in refused and loss.field not in route.accepts])
+        names = outbound.carried.names if outbound.carried is not None else {}
+        accepted = route.accepts and {*route.accepts, *[names.get(field, field) for field in route.accepts]}
+        lost = tuple([loss for loss in outbound.losses if loss.weight in refused and loss.field not in accepted])
         if lost:
             raise TooMuchLost(lost)
     return outbound
@@ -64,13 +66,18 @@ def carry(ask: Ask, target: Target) -> Outbound:
             raise TooMuchLost((Loss(ask.dialect.kind, f"{provider.name} has none", "contract"),))
         asked = openai.read(carried.body)
         done = operation.translate(carried.body, asked, target.model, ask.cap)
-        losses = carried.losses + done.losses
+        losses = carried.losses + _named(done.losses, carried)
     if isinstance(route, StandIn):
         losses = (Loss("model", route.why, route.weighs), *losses)
     choices = 1 if losses and any(loss.field == "n" for loss in losses) else asked.n or 1
     return Outbound(
         provider, operation, target, route, done, losses, bool(asked.stream), asked.wants_usage, choices, carried
     )
+
+
+def _named(losses: tuple[Loss, ...], carried: Carried) -> tuple[Loss, ...]:
+    """The losses by the names that the caller's dialect has for the fields of chat."""
+    return tuple([Loss(carried.names.get(loss.field, loss.field), loss.why, loss.weight) for loss in losses])
 
 
 def refusal(skipped: list[TooMuchLost]) -> BadRequest:

@@ -4,7 +4,7 @@ A provider that has the operation of that kind gets the request as it came.  Whe
 conversation, the request becomes a chat request, and the chat answer becomes the dialect's again (`Carried`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -60,7 +60,11 @@ class Retelling(Protocol):
 
 
 class Carried(Protocol):
-    """A request that became a chat request: `body`, and what it lost by that.  The other two are the way back."""
+    """A request that became a chat request: `body`, and what it lost by that.  The methods are the way back; `names`
+    tell how the dialect calls the fields of chat."""
+
+    @property
+    def names(self) -> Mapping[str, str]: ...
 
     @property
     def body(self) -> bytes: ...
@@ -71,7 +75,8 @@ class Carried(Protocol):
     def answer(self, body: bytes, usage: Usage) -> bytes:
         """The dialect's answer, from OpenAI's chat completion."""
 
-    def retelling(self) -> Retelling: ...
+    def retelling(self, inputs: int) -> Retelling:
+        """For a stream.  `inputs`: what was probably sent, in tokens, for who must say so at its start."""
 
 
 class Dialect(NamedTuple):

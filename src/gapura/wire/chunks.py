@@ -1,0 +1,93 @@
+"""What a chat answer says, as deep as other dialects retell it: of one choice, since none of them has more."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from gapura.errors import UpstreamFailed
+from gapura.wire.sse import events
+
+T = TypeVar("T")
+
+
+class Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class Custom(msgspec.Struct, gc=False):
+    name: str | None = None
+    input: str | None = None
+
+
+class Call(msgspec.Struct):
+    """A tool call, or a fragment of one."""
+
+    index: int = 0
+    id: str | None = None
+    function: Function | None = None
+    custom: Custom | None = None
+
+    @property
+    def name(self) -> str:
+        return (self.custom.name if self.custom else self.function.name if self.function else "") or ""
+
+    @property
+    def text(self) -> str:
+        """Arguments, or the input of a tool that takes text."""
+        return (self.custom.input if self.custom else self.function.arguments if self.function else "") or ""
+
+
+class Message(msgspec.Struct):
+    """A message, or what is new of one."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[Call] | None = None
+
+
+class Choice(msgspec.Struct):
+    index: int = 0
+    delta: Message | None = None
+    message: Message | None = None
+    logprobs: msgspec.Raw | None = None
+    finish_reason: str | None = None
+
+
+class Chat(msgspec.Struct):
+    """A chat completion, or a chunk of one."""
+
+    id: str = ""
+    created: int = 0
+    model: str = ""
+    choices: list[Choice] = []
+
+
+_CHAT = msgspec.json.Decoder(Chat)
+
+
+def whole(body: bytes) -> tuple[Chat, Choice, Message]:
+    """A chat completion, its first choice, and what that says.  Raises UpstreamFailed where there is none."""
+    chat = _decoded(body)
+    choice = chat.choices[0] if chat.choices else Choice()
+    if choice.message is None:
+        raise UpstreamFailed("The provider's answer has no message.")
+    return chat, choice, choice.message
+
+
+def chunks(data: bytes) -> Iterator[Chat]:
+    """The chunks of whole events.  Raises UpstreamFailed where one is none."""
+    for block in data.split(b"\n\n"):
+        if block.startswith(b"data: {") and b"\n" not in block:
+            yield _decoded(block[6:])
+        elif block:
+            yield from (_decoded(event.data.encode()) for event in events([block]) if event.data.startswith("{"))
+
+
+def _decoded(data: bytes) -> Chat:
+    try:
+        return _CHAT.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UpstreamFailed(f"The provider's answer is no chat completion: {error}.") from None

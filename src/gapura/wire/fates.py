@@ -1,0 +1,102 @@
+"""What becomes of each field of an endpoint's request, as tables: the same tables translate, and are printed.
+
+honoured     the same field, with the same meaning
+translated   said in another way, with the same meaning
+degraded     said in another way, with less of a meaning: a loss
+ignored      left out, and the answer is of the same form: a loss, unless the value means nothing
+refused      left out, and without it the answer is not what was asked for: a loss of the contract
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from gapura.errors import BadRequest
+from gapura.terms.loss import Loss, Weight
+
+Fate = Literal["honoured", "translated", "degraded", "ignored", "refused"]
+
+
+class Line(NamedTuple):
+    """`does` in words; `nothing`: values with which nothing is lost."""
+
+    fate: Fate
+    does: str = ""
+    weight: Weight | None = None
+    nothing: tuple[Any, ...] = ()
+
+
+HONOURED = Line("honoured")
+UNKNOWN = Line("ignored", "unknown to this endpoint", "behavioural")
+
+
+def translated(does: str) -> Line:
+    return Line("translated", does)
+
+
+def degraded(does: str, weight: Weight) -> Line:
+    return Line("degraded", does, weight)
+
+
+def ignored(why: str, weight: Weight, *nothing: Any) -> Line:
+    return Line("ignored", why, weight, nothing)
+
+
+def refused(why: str, *nothing: Any) -> Line:
+    return Line("refused", why, "contract", nothing)
+
+
+class Draft:
+    """A chat request in the making: what was `given` (without nulls, which mean the default), and so far the `body` and
+    the `losses`.  Fields that are translated or degraded are the business of the endpoint's own steps."""
+
+    def __init__(self, given: Mapping[str, Any], table: Mapping[str, Line]) -> None:
+        self.given = {name: value for name, value in given.items() if value is not None}
+        self.body: dict[str, Any] = {}
+        self.losses: list[Loss] = []
+        for name, value in self.given.items():
+            line = table.get(name, UNKNOWN)
+            if line.fate == "honoured":
+                self.body[name] = value
+            elif line.fate in {"ignored", "refused"} and value not in line.nothing:
+                self.lose(name, line.does, line.weight or "behavioural")
+
+    def lose(self, field: str, why: str, weight: Weight) -> None:
+        """Once for each field and reason, however many messages have it."""
+        loss = Loss(field, why, weight)
+        if loss not in self.losses:
+            self.losses.append(loss)
+
+
+def wrong(where: str, said: str) -> BadRequest:
+    """
+    >>> wrong("messages[2].role", "expected user or assistant").param
+    'messages[2].role'
+    """
+    return BadRequest(f"Invalid value for '{where}': {said}.", param=where)
+
+
+def text_at(given: Mapping[str, Any], name: str, where: str) -> str:
+    """A field that must be a string.  Raises BadRequest naming it."""
+    found = given.get(name)
+    if not isinstance(found, str):
+        raise wrong(f"{where}.{name}", "expected a string")
+    return found
+
+
+def object_at(given: Any, where: str) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise wrong(where, "expected an object")
+    return given
+
+
+def list_at(given: Any, where: str) -> list[Any]:
+    if not isinstance(given, list):
+        raise wrong(where, "expected a list")
+    return given
+
+
+def said(value: Any) -> str:
+    """A value as JSON, for text that must be a string."""
+    return msgspec.json.encode(value).decode()
