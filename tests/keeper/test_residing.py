@@ -11,8 +11,9 @@ from gapura.clock import SECOND, TurnableClock, instant
 from gapura.keeper import residing
 from gapura.keeper.residing import Residing
 from gapura.rulebook.compile import Rules
-from gapura.store import accounts, audit, records, visits
+from gapura.store import accounts, audit, exceptions, records, visits
 from gapura.store.base import Connection, StoreFailed
+from gapura.store.exceptions import Wanted
 from gapura.store.journal import Frame, Position
 from gapura.store.secrets import Secret
 from gapura.store.sqlite import Store
@@ -253,3 +254,21 @@ def test_where_nothing_is_new_nothing_is_written(stage: Stage) -> None:
         scene.step(0)
     assert marks == []
     assert scene.store.read(lambda db: db.execute("SELECT * FROM meta").fetchall()) == before
+
+
+@pytest.mark.parametrize("kind", ["exception", "interim", "no_notice", "release"])
+def test_an_exception_of_the_accounts_own_reinstates_it_and_its_end_does_not(stage: Stage, kind: str) -> None:
+    """At once, not with the next day: whoever was let in again does not wait until midnight."""
+    one = stage(policy(days=2))
+    for day in (1, 2):
+        one.seen(day, "CN")
+    assert one.step(2) == "suspended"
+    wanted = msgspec.convert({"account": one.account, "policy": "x/api", "kind": kind, "reason": "r"}, Wanted)
+    made = one.store.write(lambda db: exceptions.put(db, wanted, one.clock())).result()
+    assert one.step(2) == "active"
+    assert one.told[-1] == ("acme", "active")
+    one.store.write(lambda db: exceptions.end(db, made.id, one.clock())).result()
+    assert one.step(2) == "suspended"
+    other = msgspec.structs.replace(wanted, policy="y/api")
+    one.store.write(lambda db: exceptions.put(db, other, one.clock())).result()
+    assert one.step(2) == "suspended", "it lifts the policy that it names"

@@ -118,7 +118,7 @@ def test_ukraine_is_never_blocked_silently(document: dict[str, Any], asked: Ques
 
 FIELDS = """policies packs t/api pack name rules phases exceptions id effect territories models when from until
 account reason on_partial supported excepted kind as_of source guards partial networks status account_place days product
-owner"""
+owner appeals interim"""
 fields = st.sampled_from(FIELDS.split())
 values = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.datetimes(), st.dates(), fields,

@@ -15,7 +15,7 @@ from gapura.rulebook.endpoints import Stated, endpoints
 from gapura.rulebook.expressions import ACCOUNT, VARIABLES
 from gapura.rulebook.formats import parse
 from gapura.rulebook.read import read, read_policies
-from gapura.terms.rulebook import AccountPlace, Endpoint, Pack, Policy, Route, Rule, Rulebook, Target
+from gapura.terms.rulebook import AccountPlace, Appeals, Endpoint, Pack, Policy, Route, Rule, Rulebook, Target
 
 OPENAI = Endpoint(provider="openai", base_url="https://api.openai.com/v1", processing_territory="US")
 QWEN = Endpoint(
@@ -85,7 +85,8 @@ def test_every_example_of_the_manual_is_read() -> None:
     endpoint = endpoints(settings, configured=["qwen"], base_urls={})[0]
     told = read(settings, endpoints=[endpoint], models=MODELS)
     assert (endpoint.processing_territory, len(told.policies[0].phases)) == ("SG", 2)
-    first, second, third = book(POLICIES).policies
+    first, second, fourth, third = book(POLICIES).policies
+    assert fourth.appeals == Appeals(interim=True, days=14) and first.appeals == Appeals()
     assert [rule.id for rule in first.rules] == ["new-models-not-from-hk", "owned-elsewhere", "hidden-callers"]
     assert first.follows["PR"] == "US" and second.account_place and third.pack.partial.keys() == {"UA"}
     (in_yaml,) = read_policies(parse(examples("policy-documents.md", "yaml").encode(), "yaml"), MODELS)
@@ -223,6 +224,9 @@ def test_a_mistake_in_a_route(field: str, message: str) -> None:
         ("account_place = 3", ".account_place: expected a table"),
         ("account_place = { days = 0 }", ".account_place.days: Expected `int` >= 1"),
         ('account_place = { action = "block" }', ".account_place.action: 'block' is none of warn, suspend"),
+        ("appeals = 3", ".appeals: expected a table"),
+        ("appeals = { days = 0 }", ".appeals.days: Expected `int` >= 1"),
+        ("appeals = { interrim = true }", ".appeals.interrim: "),
         ("account_place = { from = 2026-12-01 }", ".account_place.from: a bare date is no instant"),
     ],
 )

@@ -22,6 +22,7 @@ from gapura.atlas.sources import Atlas
 from gapura.clock import Clock
 from gapura.console.api import admin
 from gapura.console.context import Context, GateStatus, Status
+from gapura.keeper.hearing import Hearing
 from gapura.keeper.hub import Hub
 from gapura.keeper.ingest import Ingest
 from gapura.keeper.jobs import Jobs
@@ -77,6 +78,7 @@ class Keeper:
             raise
         self.residing = Residing(self.store, home.secret, lambda: self.rules, self.publish, clock)
         self.jobs = Jobs(self.store, clock)
+        self.hearing = Hearing(self.store, self.jobs, self.publish, clock)
         self.outbox = Outbox(self.store, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
@@ -199,7 +201,7 @@ class Keeper:
             directory_seq=self._seq,
             journal_lag_s=self.ingest.lag(),
             gates=tuple(map(self._gate, self.hub.here())),
-            problems=(*self.ruling.problems(), *self._astray(), *self.jobs.problems()),
+            problems=(*self.ruling.problems(), *self._astray(), *self.jobs.problems(), *self.hearing.problems()),
             authorizer=self._authorizer,
         )
 

@@ -23,7 +23,7 @@ from gapura.rulebook.lists import PRODUCT
 from gapura.rulebook.weigh import RESERVED
 from gapura.terms.caller import Status
 from gapura.terms.place import Network
-from gapura.terms.rulebook import AccountPlace, Exemption, Pack, Phase, Policy, Rule
+from gapura.terms.rulebook import AccountPlace, Appeals, Exemption, Pack, Phase, Policy, Rule
 
 NETWORKS = tuple(filter(None, get_args(Network)))
 TERRITORIES_OF_ACCOUNTS = ("declared_territory", "phone_territory", "ownership")
@@ -72,6 +72,8 @@ def _policy(raw: object, path: str, own: Mapping[str, Pack]) -> Policy:
         read["follows"] = following(pack)
     if place := fields.get("account_place"):
         read["account_place"] = _account_place(place, f"{path}.account_place")
+    if "appeals" in fields:
+        read["appeals"] = term(table(fields["appeals"], f"{path}.appeals", Appeals), f"{path}.appeals", Appeals)
     return term(fields | read | {"pack": pack}, path, Policy)
 
 

@@ -14,15 +14,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gapura.clock import SECOND
+from gapura.clock import SECOND, text
 from gapura.errors import BadRequest, NotFound
-from gapura.store import visits
+from gapura.store import jobs, outbox, visits
 from gapura.store.base import Conflict, Connection, Shape
 from gapura.terms import ids
 from gapura.terms.caller import Lifted, Lifting
 
 State = Literal["open", "ended", "expired"]
 DAY = 86_400 * SECOND
+EXPIRE = "exception.expire"
+"""The job that notes those whose time has passed."""
 # One without an end is looked at again all the same.
 REVIEW = 90 * DAY
 
@@ -81,6 +83,8 @@ def put_all(db: Connection, wanted: Iterable[Wanted], at: int) -> list[Exempt]:
         map(SHAPE.row, made),
     )
     _tell_accounts(db, (one.account for one in made))
+    if ends := [one.ends for one in made if one.ends]:
+        jobs.ring(db, EXPIRE, "", min(ends))
     return made
 
 
@@ -105,16 +109,25 @@ def review(db: Connection, name: str, at: int, *, ends: int | None = None, revie
     _later(until, at, "ends")
     _later(review_at, at, "review_at")
     following = review_at or until or at + REVIEW
+    if until:
+        jobs.ring(db, EXPIRE, "", until)
     return _move(db, msgspec.structs.replace(before, state="open", ends=until, review_at=following, moved_at=at))
 
 
 def expire(db: Connection, at: int, limit: int = 1_000) -> list[Exempt]:
     """Notes those whose time has passed; gates stopped honouring them on the instant."""
     rows = db.execute(f"{SELECT} WHERE state = 'open' AND ends > 0 AND ends <= ? ORDER BY ends LIMIT ?", (at, limit))
-    return [
-        _move(db, msgspec.structs.replace(one, state="expired", moved_at=at))
-        for one in map(SHAPE.struct, rows.fetchall())
-    ]
+    found = [SHAPE.struct(row) for row in rows]
+    for one in found:
+        body = {"exception": one.id, "policy": one.policy, "kind": one.kind, "ends": text(one.ends)}
+        outbox.put(db, "exception.expired", one.account, body, at)
+    return [_move(db, msgspec.structs.replace(one, state="expired", moved_at=at)) for one in found]
+
+
+def next_end(db: Connection) -> int | None:
+    """When the next one's time has passed; None: no open one has an end."""
+    found = db.execute("SELECT min(ends) FROM exception WHERE state = 'open' AND ends > 0").get
+    return found if isinstance(found, int) else None
 
 
 def get(db: Connection, name: str) -> Exempt:

@@ -111,6 +111,14 @@ class AccountPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     starts: int = 0
 
 
+class Appeals(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How objections of accounts to the policy are heard: answered within `days`; with `interim`, the policy is lifted
+    for the account until then."""
+
+    interim: bool = False
+    days: Annotated[int, Meta(ge=1, le=366)] = 14
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One pack, applied.  Without phases the pack's gaps are blocked at once.
 
@@ -133,6 +141,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     on_error: Literal["warn", "deny"] = "deny"
     on_partial: Literal["allow", "warn", "review"] = "review"
     account_place: AccountPlace | None = None
+    appeals: Appeals = Appeals()
 
 
 class Target(msgspec.Struct, frozen=True, order=True, gc=False):
