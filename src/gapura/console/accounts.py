@@ -9,7 +9,7 @@ from msgspec import Meta
 from gapura.console.operations import Call, Intent, Operation, Page
 from gapura.console.problems import Invalid
 from gapura.errors import NotFound
-from gapura.store import accounts, keys, ledger
+from gapura.store import accounts, budgets, keys, ledger
 from gapura.store.accounts import Plan, Row, Stated
 from gapura.store.base import Connection
 from gapura.store.ledger import Standing
@@ -164,6 +164,8 @@ async def _state(call: Call, rows: list[Row], subject: str, *, dry_run: bool) ->
 
     def work(db: Connection) -> Plan:
         done = accounts.upsert(db, scope, rows, at)
+        organisations = budgets.limited(db) if done.created else set()
+        budgets.tell(db, [one.id for one in done.created if one.organisation in organisations])
         _grant(db, [*done.created, *done.updated], at)
         return done
 

@@ -4,6 +4,9 @@ from typing import Literal
 
 import msgspec
 
+from gapura.terms.budgets import Budget
+from gapura.terms.grants import Terms
+
 Status = Literal["active", "warned", "suspended"]
 
 Lifting = Literal["exception", "interim", "no_notice", "release"]
@@ -43,7 +46,9 @@ class Account(msgspec.Struct, frozen=True):
     cannot show: `declared_territory`, `phone_territory` (of a number given at registration), `ownership` (territories
     of those who own more than half, comma separated), `contract` (the operator's own word for the kind of contract).
     `lifted`: the exceptions that stand, or will, beside those in policy documents.
-    `notices`: what it has been told is ahead, the last of each campaign."""
+    `notices`: what it has been told is ahead, the last of each campaign.
+    `budgets`: those that limit it, its organisation's and its keys' among them.  `grants`: those that are not over, in
+    the order in which they are used."""
 
     id: str
     external_id: str
@@ -64,6 +69,8 @@ class Account(msgspec.Struct, frozen=True):
     phone_territory: str = ""
     lifted: tuple[Lifted, ...] = ()
     notices: tuple[Notice, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    grants: tuple[Terms, ...] = ()
 
 
 class Key(msgspec.Struct, frozen=True):
