@@ -118,7 +118,7 @@ def test_commands_are_there(page: str, words: tuple[str, ...]) -> None:
     command: click.Command | None = gapura
     rest = list(words)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-        command = command.get_command(click.Context(command), rest.pop(0))
+        _, command, rest = command.resolve_command(click.Context(command), rest)
     assert command is not None, words
     known = {option for parameter in command.params for option in parameter.opts} | {"--help", "--version"}
     assert {word for word in rest if word.startswith("--")} - known == set()
