@@ -20,6 +20,7 @@ from gapura.wire import exposition, tokens
 from gapura.wire.dialect import Dialect
 from gapura.wire.messages import MESSAGES, request
 from gapura.wire.openai import CHAT
+from gapura.wire.responses import RESPONSES
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -44,6 +45,7 @@ class App:
         self._gate, self._metrics, self._atlas_problem = gate, metrics, atlas_problem
         self._paths: Mapping[str, Endpoint] = {
             "/v1/chat/completions": Endpoint("POST", self._serve),
+            "/v1/responses": Endpoint("POST", self._serve, RESPONSES),
             "/v1/messages": Endpoint("POST", self._serve, MESSAGES),
             "/v1/messages/count_tokens": Endpoint("POST", self._count, MESSAGES),
             "/v1/models": Endpoint("GET", self._models),

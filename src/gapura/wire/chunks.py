@@ -16,27 +16,21 @@ class Function(msgspec.Struct, gc=False):
     arguments: str | None = None
 
 
-class Custom(msgspec.Struct, gc=False):
-    name: str | None = None
-    input: str | None = None
-
-
 class Call(msgspec.Struct):
     """A tool call, or a fragment of one."""
 
     index: int = 0
     id: str | None = None
     function: Function | None = None
-    custom: Custom | None = None
 
     @property
     def name(self) -> str:
-        return (self.custom.name if self.custom else self.function.name if self.function else "") or ""
+        return (self.function.name if self.function else "") or ""
 
     @property
     def text(self) -> str:
-        """Arguments, or the input of a tool that takes text."""
-        return (self.custom.input if self.custom else self.function.arguments if self.function else "") or ""
+        """Its arguments: JSON in a string."""
+        return (self.function.arguments if self.function else "") or ""
 
 
 class Message(msgspec.Struct):

@@ -39,11 +39,11 @@ def degraded(does: str, weight: Weight) -> Line:
     return Line("degraded", does, weight)
 
 
-def ignored(why: str, weight: Weight, *nothing: Any) -> Line:
+def ignored(why: str, weight: Weight, nothing: tuple[Any, ...] = ()) -> Line:
     return Line("ignored", why, weight, nothing)
 
 
-def refused(why: str, *nothing: Any) -> Line:
+def refused(why: str, nothing: tuple[Any, ...] = ()) -> Line:
     return Line("refused", why, "contract", nothing)
 
 

@@ -32,16 +32,16 @@ FIELDS: Mapping[str, Line] = {
     "output_format": translated("`response_format`"),
     "top_k": ignored("chat has no such choice", "behavioural"),
     "cache_control": ignored("the provider caches as it likes", "cosmetic"),
-    "service_tier": ignored("the operator's choice", "cosmetic", "auto"),
-    "speed": ignored("the operator's choice", "cosmetic", "standard"),
-    "inference_geo": refused("where it is processed is the route's choice", "global"),
+    "service_tier": ignored("the operator's choice", "cosmetic", ("auto",)),
+    "speed": ignored("the operator's choice", "cosmetic", ("standard",)),
+    "inference_geo": refused("where it is processed is the route's choice", ("global",)),
     "diagnostics": ignored("there are none", "cosmetic"),
     "context_management": ignored("the context is sent as it is", "behavioural"),
-    "betas": ignored("there are none here", "behavioural", []),
+    "betas": ignored("there are none here", "behavioural", ([],)),
     "user_profile_id": ignored("there are none here", "cosmetic"),
     "workspace_id": ignored("there are none here", "cosmetic"),
     "container": refused("there are none here"),
-    "mcp_servers": refused("no tools are run here", []),
+    "mcp_servers": refused("no tools are run here", ([],)),
 }
 
 # How the losses of chat are called here.

@@ -81,7 +81,7 @@ class Stream:
     def _call(self, given: Call, out: list[bytes]) -> None:
         known = self._calls.get(given.index)
         if known is None:
-            known = self._calls[given.index] = Call(given.index, given.id, given.function, given.custom)
+            known = self._calls[given.index] = Call(given.index, given.id, given.function)
             before = self._before(given.index)
             if before is None or arguments(before.text) is not None:
                 self._tell(known, out)
