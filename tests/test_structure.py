@@ -12,7 +12,7 @@ FLOORS = [
     {"terms"},
     {"wire"},
     {"atlas", "providers", "store"},
-    {"rulebook", "logs", "letters"},
+    {"rulebook", "logs", "letters", "post"},
     {"request"},
     {"gate", "keeper", "compat", "console", "sandbox", "supervisor"},
     {"app"},

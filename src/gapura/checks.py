@@ -2,6 +2,9 @@
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def networks(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,6 +35,23 @@ def territory(value: str) -> str:
 def database(value: str) -> str:
     if not value.startswith("sqlite:///") or value == "sqlite:///":
         raise ValueError("this version keeps its state in SQLite: write sqlite:///path")
+    return value
+
+
+def relay_url(value: str) -> str:
+    """A URL of a mail server.  It holds a password: what is wrong is told without a word of it."""
+    form = "expected smtps://user:password@host[:port], or smtp://… for STARTTLS (?tls=none without any TLS)"
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in {"smtp", "smtps"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound or parts.path.strip("/") or parts.fragment or parts.query not in {"", "tls=none"}:
+        raise ValueError(f"{form}; signs like / and @ in a password are written as %2F and %40")
+    if parts.query and parts.scheme == "smtps":
+        raise ValueError("smtps:// has TLS from its first byte; tls=none goes with smtp://")
+    if parts.query and parts.username is not None and parts.hostname not in LOCAL:
+        raise ValueError("a password does not go out without TLS: leave out tls=none, or the user and the password")
     return value
 
 

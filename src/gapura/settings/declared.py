@@ -75,6 +75,10 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     portal_port: Annotated[int, Meta(ge=0, le=65_535, description="Port of accounts' pages; 0 takes a free one.")] = (
         8083
     )
+    smtp_url: Annotated[
+        Secret,
+        Meta(description="The relay that takes our mail, as `smtps://user:password@smtp.example.com`; empty: none."),
+    ] = Secret("")
     secret: Annotated[Secret, Meta(description="Seals what is stored; empty: a file in the home.")] = Secret("")
     bootstrap_key: Annotated[Secret, Meta(description="An API key that exists from the first start.")] = Secret("")
     admin_token: Annotated[Secret, Meta(description="A token for the admin API, from the first start.")] = Secret("")

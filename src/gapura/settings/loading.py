@@ -205,6 +205,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "notice_page": checks.page,
     "public_url": checks.page,
     **dict.fromkeys(SECRETS, _secret),
+    "smtp_url": checks.relay_url,
 }
 
 

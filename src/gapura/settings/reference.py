@@ -20,8 +20,9 @@ Made from `src/gapura/settings`; a test compares. The environment wins over `gap
 stand in lower case and without prefix (`port = 9000`) above the first table. Relative paths start at the folder
 that Gapura is started in. An empty variable is one that is not set. A name that is not here stops the start.
 
-Secrets have at least 32 characters and can be read from a file: `GAPURA_SECRET_FILE`, `GAPURA_BOOTSTRAP_KEY_FILE`,
-`GAPURA_ADMIN_TOKEN_FILE`, `GAPURA_AUTHORIZER_SECRET_FILE`, and likewise for each provider's key.
+Secrets have at least 32 characters (the URL of a mail relay: any number) and can be read from a file:
+`GAPURA_SECRET_FILE`, `GAPURA_BOOTSTRAP_KEY_FILE`, `GAPURA_ADMIN_TOKEN_FILE`, `GAPURA_AUTHORIZER_SECRET_FILE`,
+`GAPURA_SMTP_URL_FILE`, and likewise for each provider's key.
 
 | variable | default | meaning |
 |---|---|---|""".splitlines()

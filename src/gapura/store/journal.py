@@ -350,19 +350,19 @@ def boot_id() -> str:
         return ""
 
 
-def reserve(file: int, size: int) -> None:
-    """Allocates `size` zero bytes on the disk, for certain.  Raises OSError (ENOSPC) where they are not there."""
+def reserve(file: int, size: int, start: int = 0) -> None:
+    """Allocates `size` zero bytes from `start` on, for certain.  Raises OSError (ENOSPC) where they are not there."""
     try:
         # macOS has no posix_fallocate, and not every file system knows it.
-        getattr(os, "posix_fallocate", _fill)(file, 0, size)
+        getattr(os, "posix_fallocate", _fill)(file, start, size)
     except OSError as error:
         if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}:
             raise
-        _fill(file, 0, size)
+        _fill(file, start, size)
 
 
 def _fill(file: int, start: int, size: int) -> None:
-    for offset in range(start, size, CHUNK):
-        wanted = min(CHUNK, size - offset)
+    for offset in range(start, start + size, CHUNK):
+        wanted = min(CHUNK, start + size - offset)
         if os.pwrite(file, bytes(wanted), offset) < wanted:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
