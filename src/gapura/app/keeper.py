@@ -19,7 +19,7 @@ from gapura.app.ruling import Ruling
 from gapura.atlas import builds
 from gapura.atlas.config import plan
 from gapura.atlas.sources import Atlas
-from gapura.clock import Clock
+from gapura.clock import SECOND, Clock, system_clock
 from gapura.console.api import admin
 from gapura.console.context import Context, GateStatus, Status
 from gapura.keeper.hearing import Hearing
@@ -49,6 +49,7 @@ log = structlog.get_logger()
 DELTAS = 10_000
 RECOVER_S = 1.0
 RETAIN_S = 3600.0
+DAY = 86_400 * SECOND
 
 
 class Keeper:
@@ -82,6 +83,7 @@ class Keeper:
         self.outbox = Outbox(self.store, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
+        self._day = system_clock() // DAY
         self._write_directory()
         self.ruling.adopt("gapura serve")
         self.context = Context(

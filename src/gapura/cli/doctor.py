@@ -19,8 +19,9 @@ from gapura.atlas import inventory, packs, sources
 from gapura.cli import ending, offline
 from gapura.cli.egress import egress
 from gapura.cli.output import Output, table
-from gapura.clock import system_clock
+from gapura.clock import SECOND, instant, system_clock
 from gapura.errors import GapuraError
+from gapura.providers import catalogue
 from gapura.rulebook import papers
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
@@ -33,6 +34,9 @@ from gapura.store.base import Connection
 OLDEST_PYTHON = (3, 11)
 SOUND: dict[str, Literal["ok", "note", "wrong"]] = {"ok": "ok", "stale": "note", "damaged": "wrong"}
 LEAST_FREE = 1 << 30
+DAY = 86_400 * SECOND
+# Vendors give notice of about three months.
+STALE_DAYS = 90
 PRIVATE = 0o077
 
 # What a damaged, foreign or forbidden file may raise on the way to an answer.
@@ -191,6 +195,16 @@ def _rules(settings: Settings) -> Iterator[Finding]:
         yield _authorizer(settings, Rules(book).products)
 
 
+def _models(_: Settings) -> Iterator[Finding]:
+    known = catalogue.catalogue()
+    days = (system_clock() - instant(f"{known.as_of}T00:00:00+00:00")) // DAY
+    told = f"facts of {known.as_of}, {sum(len(vendor.models) for vendor in known.vendors.values())} models"
+    if days > STALE_DAYS:
+        yield Finding("models", "note", f"{told}; they are {days} days old, and models may have come or ended since")
+    else:
+        yield Finding("models", "ok", told)
+
+
 def _authorizer(settings: Settings, guarded: frozenset[str]) -> Finding:
     product = settings.authorizer_product
     if product and product not in guarded:
@@ -209,4 +223,5 @@ CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "ports": _ports,
     "atlas": _atlas,
     "policies": _rules,
+    "models": _models,
 }

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from gapura.errors import GapuraError, TooLarge
+from gapura.providers.endings import ending
 from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Target
 from gapura.terms.verdict import Decision
@@ -71,8 +72,10 @@ class Exchange:
         self.notes.append((b"gapura-decision", f"{decision.effect};id={decision.id}".encode()))
 
     def served_by(self, target: Target, losses: tuple[Loss, ...]) -> None:
-        """Name the model that answers, and what was lost on the way to it."""
+        """Name the model that answers, whether it is about to end, and what was lost on the way to it."""
         self.notes.append((b"gapura-provider", str(target).encode()))
+        if (soon := ending(target.provider, target.model)) is not None and self.at >= soon.since:
+            self.notes.append((b"gapura-model", soon.told))
         if losses:
             fields = ", ".join(dict.fromkeys(loss.field for loss in losses))
             self.notes.append((b"gapura-losses", fields.encode("ascii", "replace")))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from gapura.atlas.territories import CODES, sovereigns
+from gapura.providers.endings import ending
 from gapura.rulebook.egress import Locate, nowhere, place
 from gapura.rulebook.opinions import guarding, product_of
 from gapura.rulebook.weigh import covers
@@ -12,7 +13,7 @@ from gapura.terms.rulebook import Endpoint, Policy, Rulebook
 def problems(book: Rulebook, at: int, locate: Locate | None = None) -> list[str]:
     """Sentences, none where all is well.  `at`: UTC microseconds.  Without `locate` addresses that this gateway calls
     from are not looked at."""
-    return [*_routes(book), *_endpoints(book), *_policies(book, at, locate)]
+    return [*_routes(book), *_endings(book, at), *_endpoints(book), *_policies(book, at, locate)]
 
 
 def _routes(book: Rulebook) -> Iterator[str]:
@@ -23,6 +24,16 @@ def _routes(book: Rulebook) -> Iterator[str]:
             yield f"route {route.model} cannot be served: no key is set for any of {', '.join(missing)}"
         elif missing:
             yield f"route {route.model} passes over {', '.join(missing)}: no key is set for them"
+
+
+def _endings(book: Rulebook, at: int) -> Iterator[str]:
+    """Of the routes that somebody wrote; a model's own name tells its callers itself."""
+    for route in book.routes.values():
+        for target in route.targets if [target.model for target in route.targets] != [route.model] else ():
+            soon = ending(target.provider, target.model)
+            if soon is not None and at >= soon.since:
+                instead = f"; its counterpart is {soon.counterpart}" if soon.counterpart else ""
+                yield f"route {route.model} leads to {target}, which its vendor ends on {soon.day}{instead}"
 
 
 def _endpoints(book: Rulebook) -> Iterator[str]:
