@@ -17,8 +17,8 @@ answer says so in `gapura-losses: model`, and `gapura-provider` names who answer
 begin so. Of images, speech and video it is told what stands for what; the gateway has no endpoint for them.
 
 From 90 days before its end a model says so in each answer, as in
-`gapura-model: ends=2026-12-11;counterpart=openai/gpt-6.1-sol`. The start and `gapura doctor` name the routes that lead to
-such a model, and `doctor` says when these facts grow old.
+`gapura-model: ends=2026-12-11;counterpart=openai/gpt-6.1-sol`. The start and `gapura doctor` name the routes that lead
+to such a model, and `doctor` says when these facts grow old.
 """
 
 
