@@ -79,6 +79,11 @@ def test_everything_that_asks_for_confirmation(run: Any) -> None:
         name for name, one in commands().items() if any("--confirm" in parameter.opts for parameter in one.params)
     }
     assert asking == {
+        "appeal decide",
+        "exception add",
+        "exception end",
+        "webhook remove",
+        "webhook replay",
         "account import",
         "account suspend",
         "atlas correct",

@@ -20,11 +20,16 @@ from gapura.cli.ending import Failed
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("gapura.cli.account:account", "Customers: list, state, import, warn, suspend, reinstate, limit."),
+    "appeal": ("gapura.cli.appeal:appeal", "Objections of accounts: list, show, file, take, decide."),
     "atlas": ("gapura.cli.atlas:atlas", "Place data: show, look up, update, verify, correct."),
     "audit": ("gapura.cli.audit:audit", "Who changed what, and whether anybody altered that."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
     "compat": ("gapura.cli.compat:compat", "What recorded requests would lose at another model."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),
+    "exception": (
+        "gapura.cli.exception:exception",
+        "What lifts a policy for an account: list, add, end, review.",
+    ),
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
     "model": ("gapura.cli.model:model", "Models: list, show, find counterparts."),
     "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),

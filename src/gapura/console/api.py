@@ -10,11 +10,13 @@ from starlette.routing import Route
 
 from gapura.console import (
     accounts,
+    appeals,
     atlas,
     audit,
     backup,
     corrections,
     egress,
+    exceptions,
     guard,
     keys,
     models,
@@ -44,6 +46,8 @@ PREFIX = "/api/v1"
 OPERATIONS: tuple[Operation, ...] = (
     *accounts.OPERATIONS,
     *residence.OPERATIONS,
+    *exceptions.OPERATIONS,
+    *appeals.OPERATIONS,
     *keys.OPERATIONS,
     *principals.OPERATIONS,
     *policies.OPERATIONS,

@@ -23,29 +23,35 @@ Action = Literal[
     "usage.read", "record.read", "audit.read",
     "atlas.write", "backup",
     "webhook.read", "webhook.write",
+    "exception.read", "exception.write",
+    "appeal.read", "appeal.write", "appeal.decide",
 ]  # fmt: skip
 
-READS: frozenset[Action] = frozenset({"account.read", "key.read", "rulebook.read", "usage.read", "record.read"})
+READS: frozenset[Action] = frozenset(
+    {"account.read", "key.read", "rulebook.read", "usage.read", "record.read", "exception.read", "appeal.read"}
+)
 ROLES: dict[Role, frozenset[Action]] = {
     "owner": READS
     | {
         "account.write", "account.status", "key.write", "principal.read", "principal.write", "rulebook.write",
         "rulebook.activate", "audit.read", "atlas.write", "backup", "webhook.read", "webhook.write",
+        "exception.write", "appeal.write", "appeal.decide",
     },
     "operator": READS
     | {
         "account.write", "account.status", "key.write", "rulebook.write", "rulebook.activate", "atlas.write", "backup",
-        "webhook.read", "webhook.write",
+        "webhook.read", "webhook.write", "exception.write", "appeal.write",
     },
-    "approver": READS | {"account.status", "rulebook.activate", "audit.read"},
+    "approver": READS
+    | {"account.status", "rulebook.activate", "audit.read", "exception.write", "appeal.write", "appeal.decide"},
     "auditor": READS | {"principal.read", "audit.read", "webhook.read"},
-    "account": frozenset({"account.read", "key.read", "key.write", "usage.read"}),
+    "account": frozenset({"account.read", "key.read", "key.write", "usage.read", "appeal.read", "appeal.write"}),
 }  # fmt: skip
 # What concerns the deployment as a whole: refused to whoever belongs to an organisation, whatever the role.
 WHOLE: frozenset[Action] = frozenset(
     {
         "principal.read", "principal.write", "rulebook.read", "rulebook.write", "rulebook.activate", "audit.read",
-        "atlas.write", "backup", "webhook.read", "webhook.write",
+        "atlas.write", "backup", "webhook.read", "webhook.write", "exception.read", "exception.write", "appeal.decide",
     }
 )  # fmt: skip
 

@@ -60,8 +60,25 @@ def take_in(db: Connection) -> tuple[int, list[str]]:
         "INSERT INTO visit VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
         seen,
     )
+    _by_key(db, after, last)
     mark(db, LOOKED_AT, str(last))
     return last - after, sorted({str(account) for account, *_ in seen})
+
+
+def _by_key(db: Connection, after: int, last: int) -> None:
+    """Which of an account's keys were used from where, and on which days first and last."""
+    used = db.execute(
+        "SELECT account, key, territory, count(*), min(opened_at) / ?3, max(opened_at) / ?3 FROM request"
+        " WHERE rowid > ?1 AND rowid <= ?2 AND certainty = 'certain' AND territory <> '' AND account <> ''"
+        " AND derivation <> 'site' GROUP BY account, key, territory",
+        (after, last, DAY),
+    ).fetchall()
+    db.executemany(
+        "INSERT INTO visit_key VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " requests = requests + excluded.requests, first_day = min(first_day, excluded.first_day),"
+        " last_day = max(last_day, excluded.last_day)",
+        used,
+    )
 
 
 def visits(db: Connection, account: str, since: int = 0) -> list[Visit]:
