@@ -20,7 +20,7 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-RIVERS = {"request"}
+RIVERS = {"request", "programme"}
 LIMIT = 400
 
 
