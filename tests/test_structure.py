@@ -13,7 +13,7 @@ FLOORS = [
     {"wire"},
     {"atlas", "providers", "store"},
     {"rulebook", "logs", "letters", "post"},
-    {"request"},
+    {"request", "programme"},
     {"gate", "keeper", "compat", "console", "sandbox", "supervisor"},
     {"app"},
     {"cli"},

@@ -16,7 +16,7 @@ from gapura.programme import claim as intake
 from gapura.programme import grant, offer, vet
 from gapura.programme.claim import Claimed
 from gapura.programme.vet import Candidate, Verdict
-from gapura.store import accounts, claims, codes, grants, ledger, outbox, programmes, sealed, uses
+from gapura.store import accounts, budgets, claims, codes, grants, ledger, outbox, programmes, sealed, uses
 from gapura.store.base import Conflict, Connection, Scope
 from gapura.store.claims import Claim
 from gapura.store.programmes import Programme
@@ -201,8 +201,8 @@ def approve(db: Connection, of: Plan, by: By) -> str:
     return approval
 
 
-def make(db: Connection, by: By, limit: int = PIECE) -> int:
-    """Makes the grants of so many claims that are approved; how many were left to do.  Each is made once."""
+def make(db: Connection, by: By, limit: int = PIECE) -> list[str]:
+    """Makes the grants of so many claims that are approved, each once.  The accounts that gates have to be told of."""
     due = claims.approved(db, limit)
     for one in due:
         terms = in_force(db, one.programme, one.version)
@@ -214,7 +214,9 @@ def make(db: Connection, by: By, limit: int = PIECE) -> int:
             made.append({"grant": kept.id, "amount": kept.amount, "unit": kept.unit, "expires": kept.expires})
         claims.move(db, [one.id], "granted", by.actor, by.reason, by.at)
         _tell(db, "claim.granted", one, by.at, grants=made)
-    return len(due)
+    changed = [one.account for one in due]
+    budgets.tell(db, changed)
+    return changed
 
 
 def revoke(db: Connection, name: str, by: By) -> Claim:
@@ -231,6 +233,7 @@ def revoke(db: Connection, name: str, by: By) -> Claim:
             grants.claw_back(db, held, f"revoke:{held}", by.at)
             taken += before
     now = claims.get(db, None, name)
+    budgets.tell(db, [now.account])
     _tell(db, "claim.revoked", now, by.at, reason=by.reason, taken_back=taken)
     return now
 

@@ -104,7 +104,7 @@ def _sharing(claims: Iterable[Candidate]) -> Mapping[Attribute, list[str]]:
     """Who shares what, in the order of the claims; what only one has is left out."""
     having: defaultdict[Attribute, list[str]] = defaultdict(list)
     for claim in claims:
-        for attribute in claim.attributes:
+        for attribute in frozenset(claim.attributes):
             having[attribute].append(claim.id)
     return {attribute: claims for attribute, claims in having.items() if len(claims) > 1}
 
