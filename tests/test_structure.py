@@ -13,14 +13,14 @@ FLOORS = [
     {"wire"},
     {"atlas", "providers", "store"},
     {"rulebook", "logs", "letters", "post"},
-    {"request", "programme"},
+    {"campaign", "request", "programme"},
     {"gate", "keeper", "compat", "console", "sandbox", "supervisor"},
     {"app"},
     {"cli"},
     {"__main__"},
 ]
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
-RIVERS = {"request", "programme"}
+RIVERS = {"campaign", "request", "programme"}
 LIMIT = 400
 
 

@@ -12,6 +12,12 @@ which a request meets them:
     before-end      everything was relayed but the last byte
     after-end       the end entry is written, the last byte is not sent
     during-ingest   the keeper has written a batch, and not committed it
+
+and those of a campaign's notice:
+
+    during-select   the keeper has weighed a slice of accounts, and not committed it
+    before-sending  it is written that a notice is being sent, and nothing was sent
+    after-sending   the relay has answered, and that is not written
     after-webhook   an endpoint was told of an event, and the store does not know it yet
 """
 

@@ -1,0 +1,186 @@
+"""act: what is done to accounts: the date is kept from whoever was not told, and from nobody else.
+
+    affected, not told      an exception `no_notice`: the policy warns instead of blocking
+    told                    that exception ends on the account's own day, which is the campaign's or later
+    told, and it came back  the exception again
+    after the day           suspended, where the campaign says so
+    released                whatever was done is undone, and it is told
+
+All of it in the transaction of what it follows from, with an entry in the audit where a status changes.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gapura.clock import SECOND, text
+from gapura.store import accounts, audiences, audit, campaigns, deliveries, exceptions, members, notices
+from gapura.store.audiences import Member, Question
+from gapura.store.audit import Change
+from gapura.store.base import Connection
+from gapura.store.campaigns import Kept
+from gapura.store.deliveries import Planned
+from gapura.store.exceptions import Wanted
+from gapura.store.secrets import Secret
+from gapura.terms import ids
+from gapura.terms.caller import Notice, Status
+from gapura.terms.letter import Kind
+
+DAY = 86_400 * SECOND
+BATCH = 500
+ARRIVED = frozenset({"delivered", "unsure", "sending"})
+
+
+class Why(NamedTuple):
+    """Why somebody is released, and whether it was warned in error."""
+
+    kind: Kind
+    reason: str
+
+
+class Acting:
+    """`day`: a campaign, when an account was told, and now → its day."""
+
+    def __init__(self, secret: Secret, day: Callable[[Kept, int, int], int]) -> None:
+        self._secret, self._day = secret, day
+
+    def exempt(self, db: Connection, kept: Kept, after: str, at: int) -> list[str]:
+        """A batch behind the account `after` of those who were not told yet; which those are."""
+        if not blocks(kept):
+            return []
+        waiting = members.unexempt(db, kept.id, after, BATCH)
+        made = exceptions.put_all(db, [self._wanted(kept, one.account, at) for one in waiting], at)
+        for one in made:
+            members.note(db, kept.id, one.account, exemption=one.id)
+        return [one.account for one in waiting]
+
+    def since(self, db: Connection, campaign: str, account: str, how: tuple[str, str], at: int) -> None:
+        """It is told: `how` is the way, and the stage.  What keeps the date from it ends on its day."""
+        kept = campaigns.get(db, campaign)
+        members.told(db, campaign, account, at, how[0])
+        member = members.get(db, campaign, account)
+        if member is None or member.state != "affected":
+            return
+        day = self._day(kept, member.told_at, at)
+        if member.exemption:
+            _until(db, member.exemption, day, at)
+        self.post(db, kept, account, how[1], day, at)
+
+    def no_more(self, db: Connection, campaign: str, account: str, at: int) -> None:
+        """What it was told came back."""
+        kept = campaigns.get(db, campaign)
+        members.untold(db, campaign, account)
+        member = members.get(db, campaign, account)
+        if member is None or member.state != "affected":
+            return
+        if member.exemption:
+            _over(db, member.exemption, at)
+        if blocks(kept):
+            (made,) = exceptions.put_all(db, [self._wanted(kept, account, at)], at)
+            members.note(db, campaign, account, exemption=made.id)
+
+    def post(self, db: Connection, kept: Kept, account: str, stage: str, day: int, at: int) -> None:
+        """Its answers tell of it from now on."""
+        if "header" not in kept.spec.channels:
+            return
+        effect = kept.spec.acts[0].effect if kept.spec.acts else "warn"
+        notice = Notice(ids.new("ntc", at), kept.name, kept.spec.policy, stage, effect, day, at)
+        notices.post(db, {account: notice})
+        members.post(db, kept.id, account, at)
+
+    def on_the_day(self, db: Connection, kept: Kept, after: str, at: int) -> list[str]:
+        """A batch behind the account `after` of those who were told long enough ago: their status changes now, unless
+        it has."""
+        spec = kept.spec
+        due = [act for act in spec.acts if act.by == "account" and spec.effective_at + act.after_days * DAY <= at]
+        if not due:
+            return []
+        act = max(due, key=lambda one: one.after_days)
+        told_before = at - (spec.notice_days + act.after_days) * DAY
+        found = members.to_act_on(db, kept.id, told_before, after, BATCH)
+        wanted: Status = "suspended" if act.effect == "suspend" else "warned"
+        for member in found:
+            if member.acted != act.effect:
+                self._status(db, kept, member.account, wanted, at)
+                members.note(db, kept.id, member.account, acted=act.effect)
+        return [member.account for member in found]
+
+    def release(self, db: Connection, kept: Kept, member: Member, why: Why, at: int) -> None:
+        """Undone is what was done to it; whoever was told of the date is told of this."""
+        deliveries.cancel(db, kept.id, member.account, at, why.reason)
+        told = any(one.state in ARRIVED for one in deliveries.of_account(db, member.account, kept.id))
+        if told:
+            stage = why.kind if member.round == 1 else f"{why.kind}.{member.round}"
+            notice = Planned(account=member.account, stage=stage, kind=why.kind, due_at=at, reason=why.reason)
+            deliveries.plan(db, kept.id, [notice], at)
+        if member.exemption:
+            _over(db, member.exemption, at)
+        notices.withdraw(db, kept.name, [member.account])
+        if member.acted:
+            self._status(db, kept, member.account, "active", at)
+        members.note(db, kept.id, member.account, exemption="", acted="")
+        members.because(db, kept.id, member.account, why.reason)
+
+    def _status(self, db: Connection, kept: Kept, account: str, wanted: Status, at: int) -> None:
+        if accounts.get(db, None, account).status == wanted:
+            return
+        accounts.set_status(db, None, account, wanted)
+        by = Change(
+            actor="system",
+            action="account.status",
+            subject=account,
+            reason=f"{wanted}: campaign {kept.name}, {kept.id}",
+        )
+        audit.append(db, self._secret, at, by)
+
+    def _wanted(self, kept: Kept, account: str, at: int) -> Wanted:
+        return Wanted(
+            account=account,
+            policy=kept.spec.policy,
+            kind="no_notice",
+            reason=f"campaign {kept.name}: not told yet",
+            owner=kept.approved_by,
+            starts=at,
+        )
+
+
+def blocks(kept: Kept) -> bool:
+    """Whether places are blocked, so that whoever was not told has to be kept from it."""
+    return any(act.by == "place" and act.effect == "block" for act in kept.spec.acts)
+
+
+def why(db: Connection, asked: Question, member: Member) -> Why:
+    """Why somebody is affected no more."""
+    lifted = db.execute(
+        "SELECT reason FROM exception WHERE account = ? AND policy = ? AND state = 'open'"
+        " AND kind IN ('exception', 'release') AND starts <= ? AND (ends = 0 OR ends > ?)",
+        (member.account, asked.policy, asked.due_at, asked.due_at),
+    ).fetchone()
+    if lifted is not None:
+        return Why("release", f"an exception was granted: {lifted[0]}")
+    outside = audiences.seen(db, member, asked.outside)
+    reset = audiences.reset(db, member, asked.inside)
+    if outside and reset is not None:
+        return Why("release", f"seen from {reset[1]} on {text(reset[0] * DAY)[:10]}")
+    if outside:
+        return Why("release", f"exempt from {asked.policy} now")
+    if member.last_day < asked.since:
+        return Why("release", f"not seen from there since {text(member.last_day * DAY)[:10]}")
+    noted = audiences.noted(db, member)
+    if noted and noted <= set(asked.inside):
+        return Why("release", f"{asked.policy} covers {', '.join(sorted(noted))} now")
+    return Why("correction", "the place that was known of its addresses was wrong, and has been corrected")
+
+
+def _until(db: Connection, exemption: str, day: int, at: int) -> None:
+    """Until the day; at once where that is over."""
+    if exceptions.get(db, exemption).state != "open":
+        return
+    if day > at:
+        exceptions.review(db, exemption, at, ends=day)
+    else:
+        exceptions.end(db, exemption, at)
+
+
+def _over(db: Connection, exemption: str, at: int) -> None:
+    if exceptions.get(db, exemption).state == "open":
+        exceptions.end(db, exemption, at)

@@ -1,0 +1,174 @@
+"""Notices: one row for each (campaign, account, stage), and what became of it.
+
+The moves are those of `terms.campaign.DELIVERY_MOVES`.  A row says `sending` before anything is sent, so whoever
+finds it after a crash knows that the letter may be under way, and asks the journal of the sender.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from gapura.store.base import Conflict, Connection, Shape
+from gapura.terms.campaign import DELIVERY_MOVES, DeliveryMove, DeliveryState
+from gapura.terms.letter import Kind, Letter
+
+ANSWER = 500
+"""Characters that are kept of what the other side said."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """`contact`: the role that is written to, `tried`: those that could not be reached.  `due_at`: not before then.
+    `copies`: how often it may have arrived once more than it should."""
+
+    id: int
+    campaign: str
+    account: str
+    stage: str
+    kind: Kind
+    state: DeliveryState
+    contact: str
+    tried: tuple[str, ...]
+    due_at: int
+    attempts: int
+    copies: int
+    message_id: str
+    sha256: str
+    code: int
+    answer: str
+    reason: str
+    planned_at: int
+    moved_at: int
+    delivered_at: int
+    complained_at: int
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """One that shall be made.  `reason`: free text of a correction or a release."""
+
+    account: str
+    stage: str
+    kind: Kind
+    due_at: int
+    reason: str = ""
+
+
+SHAPE = Shape(Delivery)
+SELECT = f"SELECT {SHAPE.columns} FROM delivery"  # noqa: S608 - names of ours
+DUE = "state IN ('planned', 'composed', 'deferred', 'unsure')"
+
+
+def plan(db: Connection, campaign: str, planned: Iterable[Planned], at: int) -> int:
+    """Makes those that are not there yet; how many that were."""
+    before = db.total_changes()
+    db.executemany(
+        "INSERT INTO delivery (campaign, account, stage, kind, state, due_at, reason, planned_at, moved_at)"
+        " VALUES (?, ?, ?, ?, 'planned', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(campaign, one.account, one.stage, one.kind, one.due_at, one.reason, at, at) for one in planned],
+    )
+    return db.total_changes() - before
+
+
+def due(db: Connection, campaign: str, at: int, limit: int) -> list[Delivery]:
+    """Those that are due, oldest first."""
+    rows = db.execute(
+        f"{SELECT} WHERE campaign = ? AND {DUE} AND due_at <= ? ORDER BY due_at, id LIMIT ?", (campaign, at, limit)
+    )
+    return [SHAPE.struct(row) for row in rows]
+
+
+def next_due(db: Connection, campaign: str) -> int | None:
+    """When the next one is due."""
+    row: Any = db.execute(
+        f"SELECT due_at FROM delivery WHERE campaign = ? AND {DUE} ORDER BY due_at LIMIT 1",  # noqa: S608 - ours
+        (campaign,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def under_way(db: Connection) -> list[Delivery]:
+    """Those that may be on their way right now, or were when a keeper died."""
+    return [SHAPE.struct(row) for row in db.execute(f"{SELECT} WHERE state = 'sending' ORDER BY id")]
+
+
+def get(db: Connection, number: int) -> Delivery | None:
+    row = db.execute(f"{SELECT} WHERE id = ?", (number,)).fetchone()
+    return SHAPE.struct(row) if row else None
+
+
+def of_message(db: Connection, message_id: str) -> Delivery | None:
+    """By the id that its letter bears."""
+    row = db.execute(
+        f"{SELECT} WHERE message_id = ? AND message_id <> '' ORDER BY id LIMIT 1", (message_id,)
+    ).fetchone()
+    return SHAPE.struct(row) if row else None
+
+
+def of_account(db: Connection, account: str, campaign: str = "") -> list[Delivery]:
+    """All that an account was told or shall be, oldest first."""
+    rows = db.execute(
+        f"{SELECT} WHERE account = ?1 AND (?2 = '' OR campaign = ?2) ORDER BY due_at, id", (account, campaign)
+    )
+    return [SHAPE.struct(row) for row in rows]
+
+
+def move(db: Connection, before: Delivery, verb: DeliveryMove, at: int, **changes: Any) -> Delivery:
+    """Raises Conflict where its state has no such move.  `changes`: other fields that become different with it."""
+    ways = DELIVERY_MOVES[before.state]
+    if verb not in ways:
+        raise Conflict(f"notice {before.id} is {before.state} and cannot {verb}")
+    changes["answer"] = changes.get("answer", before.answer)[:ANSWER]
+    after = msgspec.structs.replace(before, state=ways[verb], moved_at=at, **changes)
+    db.execute(
+        f"UPDATE delivery SET ({SHAPE.columns}) = ({SHAPE.marks}) WHERE id = ? AND state = ?",  # noqa: S608 - ours
+        (*SHAPE.row(after), before.id, before.state),
+    )
+    if db.changes() != 1:
+        raise Conflict(f"notice {before.id} is {before.state} no more")
+    return after
+
+
+def complain(db: Connection, before: Delivery, at: int) -> None:
+    """Its reader called it unwanted: it did arrive."""
+    db.execute("UPDATE delivery SET complained_at = ? WHERE id = ? AND complained_at = 0", (at, before.id))
+
+
+def cancel(db: Connection, campaign: str, account: str, at: int, reason: str) -> int:
+    """What was not sent yet is not sent any more; `account` "": to nobody.  How many that were."""
+    db.execute(
+        "UPDATE delivery SET state = 'cancelled', moved_at = ?, reason = ? WHERE campaign = ?"
+        " AND state IN ('planned', 'composed', 'deferred') AND (?4 = '' OR account = ?4)",
+        (at, reason, campaign, account),
+    )
+    return db.changes()
+
+
+def keep_letter(db: Connection, number: int, letter: Letter) -> None:
+    """What is said, before it is sent: whoever sends it again sends the same."""
+    db.execute("INSERT OR REPLACE INTO delivery_letter VALUES (?, ?)", (number, msgspec.json.encode(letter).decode()))
+
+
+def letter(db: Connection, number: int) -> Letter | None:
+    """None where there is none, or retention took it."""
+    row = db.execute("SELECT letter FROM delivery_letter WHERE delivery = ?", (number,)).fetchone()
+    return msgspec.json.decode(str(row[0]), type=Letter) if row else None
+
+
+def counts(db: Connection, campaign: str) -> dict[str, dict[str, int]]:
+    """Stage → state → how many."""
+    found: dict[str, dict[str, int]] = {}
+    rows = db.execute(
+        "SELECT stage, state, count(*) FROM delivery WHERE campaign = ?"
+        " GROUP BY stage, state ORDER BY min(due_at), stage",
+        (campaign,),
+    )
+    for stage, state, count in rows:
+        found.setdefault(str(stage), {})[str(state)] = int(count)
+    return found
+
+
+def copies(db: Connection, campaign: str) -> list[Delivery]:
+    """Each that may have arrived more than once: its sender was cut off between the text and the answer."""
+    return [
+        SHAPE.struct(row) for row in db.execute(f"{SELECT} WHERE campaign = ? AND copies > 0 ORDER BY id", (campaign,))
+    ]
