@@ -161,9 +161,9 @@ def spent(db: Books, at: int, limit: int = 10_000) -> list[Alert]:
 
     Looks at `limit` transfers; call again while `behind`.
     """
-    mark = _mark(db)
+    mark = ledger.mark(db, "alerts")
     newest: Any = db.execute(
-        "SELECT max(id) FROM (SELECT id FROM transfer WHERE id > ? ORDER BY id LIMIT ?) AS new", (mark, limit)
+        "SELECT max(id) FROM (SELECT id FROM transfer WHERE id > ? ORDER BY id LIMIT ?) AS fresh", (mark, limit)
     ).fetchone()
     if newest[0] is None:
         return []
@@ -178,18 +178,14 @@ def spent(db: Books, at: int, limit: int = 10_000) -> list[Alert]:
         for percent in SPENT_PERCENT:
             if held.standing.spent * 100 >= held.terms.amount * percent:
                 told += _tell(db, held.terms, f"spent:{percent}", at)
-    db.execute(
-        "INSERT INTO ledger_mark (name, value) VALUES ('alerts', ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (newest[0],),
-    )
+    ledger.set_mark(db, "alerts", int(newest[0]))
     return told
 
 
 def behind(db: Books) -> bool:
     """Whether there are transfers that `spent` has not looked at."""
     row: Any = db.execute("SELECT coalesce(max(id), 0) FROM transfer").fetchone()
-    return int(row[0]) > _mark(db)
+    return int(row[0]) > ledger.mark(db, "alerts")
 
 
 def alerts(db: Books, grant: str) -> list[Alert]:
@@ -277,8 +273,3 @@ def _tell(db: Books, terms: Terms, what: str, at: int) -> list[Alert]:
         (terms.id, what, at),
     ).fetchone()
     return [Alert(terms.id, terms.account, what, at)] if new else []
-
-
-def _mark(db: Books) -> int:
-    row: Any = db.execute("SELECT value FROM ledger_mark WHERE name = 'alerts'").fetchone()
-    return int(row[0]) if row else 0

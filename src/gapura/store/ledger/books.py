@@ -4,8 +4,8 @@ A transfer takes `amount` from `debit` to `credit`, which have the same unit; wh
 transfers, kept beside it in the same transaction.  Only the operator's may be negative: the schema refuses it for all
 others.  Each transfer has a `ref`, chosen before it is posted; one that comes twice is counted once.
 
-Amounts are integers: tokens, images, seconds, or billionths of a currency.  The statements are those that SQLite and
-Postgres have in common.
+Amounts are integers: tokens, images, seconds, or billionths of a currency.  The ledger's clock never runs back: what
+comes with an earlier time is dated when it stands.  The statements are those that SQLite and Postgres have in common.
 """
 
 from collections.abc import Iterator
@@ -66,23 +66,23 @@ def post(db: Books, debit: str, credit: str, amount: int, kind: str, *, ref: str
     Raises Conflict where the units differ, nothing is exchanged by itself, or where `ref` was another transfer's.
     """
     found = {
-        str(name): (int(number), str(unit))
-        for name, number, unit in db.execute(
-            "SELECT name, id, unit FROM ledger_account WHERE name IN (?, ?)", (debit, credit)
+        str(name): row
+        for name, *row in db.execute(
+            "SELECT name, id, unit, (SELECT value FROM ledger_mark WHERE name = 'clock'),"
+            " (SELECT kind FROM archived_transfer WHERE ref = ?) FROM ledger_account WHERE name IN (?, ?)",
+            (ref, debit, credit),
         )
     }
-    (source, unit), (target, other) = found[debit], found[credit]
+    (source, unit, clock, archived), (target, other, *_) = found[debit], found[credit]
     if unit != other:
         raise Conflict(f"{debit} is in {unit}, {credit} in {other}: nothing is exchanged by itself", param="unit")
-    new = db.execute(
+    new = archived is None and db.execute(
         "INSERT INTO transfer (debit, credit, amount, kind, ref, at) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (ref) DO NOTHING RETURNING id",
-        (source, target, amount, kind, ref, at),
+        (source, target, amount, kind, ref, max(at, clock or 0)),
     ).fetchone()
-    if new is None:
-        known = db.execute("SELECT debit, credit, kind FROM transfer WHERE ref = ?", (ref,)).fetchone()
-        if tuple(known) != (source, target, kind):
-            raise Conflict(f"{ref} was posted before as another transfer", param="ref")
+    if not new:
+        _must_be_the_same(db, ref, kind)
         return False
     db.execute("UPDATE ledger_account SET balance = balance - ? WHERE id = ?", (amount, source))
     db.execute("UPDATE ledger_account SET balance = balance + ? WHERE id = ?", (amount, target))
@@ -90,11 +90,37 @@ def post(db: Books, debit: str, credit: str, amount: int, kind: str, *, ref: str
 
 
 def amount_of(db: Books, ref: str) -> int | None:
-    """What was posted under a ref; None: nothing yet."""
-    row = db.execute("SELECT amount FROM transfer WHERE ref = ?", (ref,)).fetchone()
+    """What was posted under a ref, also in a month that is archived by now; None: nothing yet."""
+    row = db.execute("SELECT amount FROM posted WHERE ref = ?", (ref,)).fetchone()
     return int(row[0]) if row else None
 
 
 def known(db: Books, ref: str) -> bool:
     """Whether something was posted under it."""
     return amount_of(db, ref) is not None
+
+
+def clock(db: Books, at: int) -> int:
+    """`at`, or when the ledger's clock stands, if that is later."""
+    return max(at, mark(db, "clock"))
+
+
+def mark(db: Books, name: str) -> int:
+    """A number that the ledger keeps; 0 where it was never set."""
+    row = db.execute("SELECT value FROM ledger_mark WHERE name = ?", (name,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def set_mark(db: Books, name: str, value: int) -> None:
+    """Keeps it, unless a higher one is kept."""
+    db.execute(
+        "INSERT INTO ledger_mark (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        " WHERE excluded.value > ledger_mark.value",
+        (name, value),
+    )
+
+
+def _must_be_the_same(db: Books, ref: str, kind: str) -> None:
+    row = db.execute("SELECT kind FROM posted WHERE ref = ?", (ref,)).fetchone()
+    if row[0] != kind:
+        raise Conflict(f"{ref} was posted before, as a {row[0]}", param="ref")

@@ -18,7 +18,7 @@ from gapura.store.ledger.books import TOKENS, Books, amount_of, balance, open_ac
 
 class Standing(msgspec.Struct, frozen=True):
     """What a purse has.  granted = left + lent + spent + unreconciled.  `lent` is with gates, for requests that run or
-    are to come; `unreconciled` was with gates when the power went out, and may have been spent."""
+    are to come, or held; `unreconciled` was with gates when the power went out, and may have been spent."""
 
     granted: int
     left: int
@@ -61,13 +61,19 @@ def lend(db: Books, incarnation: str, purse: str, size: Callable[[int], int], *,
     amount = min(size(left), left)
     if amount <= 0:
         return 0
-    post(db, source, _slice(db, incarnation, purse, str(row[1])), amount, "lend", ref=ref, at=at)
+    target = open_account(db, "lent", incarnation, purse, unit=str(row[1]), purse=purse, holder=incarnation)
+    if post(db, source, target, amount, "lend", ref=ref, at=at):
+        db.execute("UPDATE ledger_account SET received = received + ? WHERE name = ?", (amount, target))
     return amount
 
 
 def give_back(db: Books, incarnation: str, purse: str, amount: int, *, ref: str, at: int) -> int:
     """Takes back from a slice what a gate does not need; no more than it has.  Returns how much."""
-    return _return(db, incarnation, purse, amount, "back", ref=ref, at=at)
+    amount = _return(db, incarnation, purse, amount, "back", ref=ref, at=at)
+    if amount:
+        name = f"lent:{incarnation}:{purse}"
+        db.execute("UPDATE ledger_account SET received = received - ? WHERE name = ?", (amount, name))
+    return amount
 
 
 def spend(db: Books, incarnation: str, purse: str, amounts: Mapping[str, int], *, ref: str, at: int) -> int:
@@ -117,14 +123,7 @@ def reconcile(db: Books, purse: str, amount: int, *, ref: str, at: int) -> int:
 
 def lent(db: Books, incarnation: str) -> dict[str, int]:
     """What a gate has received of each purse over its life, less what it has given back."""
-    rows = db.execute(
-        """
-        SELECT a.purse, (SELECT coalesce(sum(amount), 0) FROM transfer WHERE credit = a.id AND kind = 'lend')
-                      - (SELECT coalesce(sum(amount), 0) FROM transfer WHERE debit = a.id AND kind = 'back')
-        FROM ledger_account a WHERE a.holder = ?
-        """,
-        (incarnation,),
-    )
+    rows = db.execute("SELECT purse, received FROM ledger_account WHERE holder = ?", (incarnation,))
     return {str(purse): int(amount) for purse, amount in rows}
 
 
@@ -140,6 +139,7 @@ def standing(db: Books, purse: str) -> Standing:
     """All zero for a purse that never was."""
     rows = db.execute("SELECT kind, sum(balance) FROM ledger_account WHERE purse = ? GROUP BY kind", (purse,))
     has = {str(kind): int(amount) for kind, amount in rows}
+    has["lent"] = has.get("lent", 0) + has.get("held", 0)
     parts = [has.get(kind, 0) for kind in ("left", "lent", "spent", "unreconciled")]
     return Standing(sum(parts), *parts)
 
@@ -165,12 +165,8 @@ def sweep(db: Books, purse: str, *, ref: str, at: int) -> int:
     return excess
 
 
-def _slice(db: Books, incarnation: str, purse: str, unit: str) -> str:
-    return open_account(db, "lent", incarnation, purse, unit=unit, purse=purse, holder=incarnation)
-
-
 def _spend(db: Books, sources: tuple[str, str], spent: str, amount: int, ref: str, at: int) -> int:
-    if db.execute("SELECT 1 FROM transfer WHERE ref IN (?, ?, ?)", (f"{ref}:s", f"{ref}:b", f"{ref}:o")).fetchone():
+    if db.execute("SELECT 1 FROM posted WHERE ref IN (?, ?, ?)", (f"{ref}:s", f"{ref}:b", f"{ref}:o")).fetchone():
         return 0
     for source, kind, tail in zip(sources, ("spend", "overdraw"), ("s", "b"), strict=True):
         part = min(amount, balance(db, source)) if amount else 0
