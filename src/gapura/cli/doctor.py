@@ -30,6 +30,7 @@ from gapura.rulebook.problems import problems
 from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
 from gapura.store import audit, ledger, records, rulebooks, secrets, sqlite, steps
 from gapura.store.base import Connection
+from gapura.store.ledger import chain
 
 OLDEST_PYTHON = (3, 11)
 SOUND: dict[str, Literal["ok", "note", "wrong"]] = {"ok": "ok", "stale": "note", "damaged": "wrong"}
@@ -129,7 +130,9 @@ def _store(settings: Settings) -> Iterator[Finding]:
         steps.refuse_newer(db)
         damage = db.pragma("quick_check")
         yield Finding("store", "ok" if damage == "ok" else "wrong", f"{path}: {damage}")
-        astray = ledger.verify(db)
+        astray = [*ledger.verify(db), *ledger.closings(db, secret)]
+        if fault := chain.verify(db, secret):
+            astray.append(f"block {fault.block} of the ledger's chain {fault.what}")
         yield Finding("ledger", "wrong" if astray else "ok", "; ".join(astray) or "adds up")
         missing, strange = records.alarms(db)
         told = f"{missing} entries are missing, {strange} contradict others" if missing or strange else "without gaps"

@@ -57,10 +57,13 @@ def write(db: Books, month: str, folder: Path) -> tuple[Month, Path]:
 
 @contextmanager
 def reader(folder: Path) -> Iterator[Lines]:
-    """Reads archived transfers, for `chain.verify`.  Raises Missing."""
+    """Reads archived transfers, for `chain.verify`.  Raises Missing, and StoreFailed for a file that is none."""
     files = sorted(folder.glob("ledger-*.parquet"))
     with opened() as engine:
-        yield lambda _, after, until: _lines(engine, files, after, until)
+        try:
+            yield lambda _, after, until: _lines(engine, files, after, until)
+        except engine.failure as error:
+            raise StoreFailed(f"{folder}: {str(error).partition(chr(10))[0]}") from error
 
 
 def _write(db: Books, blocks: list[tuple[int, int]], engine: Engine, draft: Path) -> None:
@@ -73,8 +76,9 @@ def _write(db: Books, blocks: list[tuple[int, int]], engine: Engine, draft: Path
         for row in db.execute("SELECT id, unit, name FROM ledger_account ORDER BY id"):
             file.write("|".join(map(str, row)) + "\n")
     engine.run(
-        f"COPY (SELECT t.*, d.name AS debit_name, c.name AS credit_name, d.unit AS unit FROM {_read(lines, COLUMNS)} t"  # noqa: S608 - names and paths of ours, quoted
-        f" JOIN {_read(names, NAMES)} d ON d.id = t.debit JOIN {_read(names, NAMES)} c ON c.id = t.credit ORDER BY t.id)"
+        f"COPY (SELECT t.*, d.name AS debit_name, c.name AS credit_name, d.unit AS unit FROM {_read(lines, COLUMNS)} t"
+        f" JOIN {_read(names, NAMES)} d ON d.id = t.debit"
+        f" JOIN {_read(names, NAMES)} c ON c.id = t.credit ORDER BY t.id)"
         f" TO {text(str(draft))} (FORMAT parquet, COMPRESSION zstd)"
     )
 
@@ -94,7 +98,7 @@ def _lines(engine: Engine, files: list[Path], after: int, until: int) -> tuple[i
         return 0, ""
     listed = ", ".join(text(str(file)) for file in files)
     count, joined = engine.row(
-        f"SELECT count(*), coalesce(string_agg({chain.TRANSFERS}, chr(10) ORDER BY id), '')"  # noqa: S608 - paths of ours, quoted
+        f"SELECT count(*), coalesce(string_agg({chain.TRANSFERS}, chr(10) ORDER BY id), '')"
         f" FROM read_parquet([{listed}]) WHERE id > ? AND id <= ?",
         after,
         until,

@@ -14,6 +14,7 @@ from gapura.store import whole
 from gapura.store.base import Connection, Scope
 from gapura.store.courtesy import PIECE
 from gapura.store.journal import Frame, Position
+from gapura.store.ledger.books import Books
 from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Outcome, Progress, Refused
 from gapura.terms.usage import Usage
 
@@ -58,7 +59,7 @@ class Intake(msgspec.Struct):
     spends: Spends = {}
 
 
-def begin(db: Connection, incarnation: str, boot: str, at: int) -> None:
+def begin(db: Books, incarnation: str, boot: str, at: int) -> None:
     """Makes an incarnation known, unless it is: `boot` names the run of the machine that it began in."""
     db.execute(
         "INSERT INTO incarnation (id, boot, state, begun_at) VALUES (?, ?, 'live', ?) ON CONFLICT DO NOTHING",
@@ -282,7 +283,7 @@ def end_abandoned(db: Connection, incarnation: str) -> tuple[dict[Outcome, int],
     return ended, spends
 
 
-def close(db: Connection, incarnation: str, torn: int, at: int) -> None:
+def close(db: Books, incarnation: str, torn: int, at: int) -> None:
     """Nothing more will come of it.  `torn`: bytes behind the last whole frame."""
     db.execute("UPDATE incarnation SET state = 'closed', closed_at = ?, torn = ? WHERE id = ?", (at, torn, incarnation))
 

@@ -2,11 +2,27 @@
 
 books     accounts and transfers
 purses    budgets and grants: lent to gates in slices, spent, given back
+holds     amounts set aside, and what became of them
+chain     what was posted cannot be altered unseen
+closing   months that are over; `archive`: and no longer here
 checks    whether it all adds up
+shared    the same books on a Postgres server, for several gateways
 """
 
-from gapura.store.ledger.books import TOKENS, Books, balance, known, open_account, operator, post
-from gapura.store.ledger.checks import verify
+from gapura.store.ledger.books import (
+    TOKENS,
+    Books,
+    balance,
+    clock,
+    known,
+    mark,
+    open_account,
+    operator,
+    post,
+    set_mark,
+)
+from gapura.store.ledger.checks import adds_up, closings, verify
+from gapura.store.ledger.holds import Hold, capture, hold, time_out, void
 from gapura.store.ledger.purses import (
     Standing,
     close,
@@ -26,23 +42,33 @@ from gapura.store.ledger.purses import (
 __all__ = [
     "TOKENS",
     "Books",
+    "Hold",
     "Standing",
+    "adds_up",
     "balance",
+    "capture",
+    "clock",
     "close",
+    "closings",
     "give_back",
+    "hold",
     "holders",
     "known",
     "lend",
     "lent",
+    "mark",
     "open_account",
     "open_purse",
     "operator",
     "post",
     "reconcile",
     "set_budget",
+    "set_mark",
     "spend",
     "spent_by_class",
     "standing",
     "sweep",
+    "time_out",
     "verify",
+    "void",
 ]

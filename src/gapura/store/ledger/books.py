@@ -76,11 +76,14 @@ def post(db: Books, debit: str, credit: str, amount: int, kind: str, *, ref: str
     (source, unit, clock, archived), (target, other, *_) = found[debit], found[credit]
     if unit != other:
         raise Conflict(f"{debit} is in {unit}, {credit} in {other}: nothing is exchanged by itself", param="unit")
-    new = archived is None and db.execute(
-        "INSERT INTO transfer (debit, credit, amount, kind, ref, at) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (ref) DO NOTHING RETURNING id",
-        (source, target, amount, kind, ref, max(at, clock or 0)),
-    ).fetchone()
+    new = (
+        archived is None
+        and db.execute(
+            "INSERT INTO transfer (debit, credit, amount, kind, ref, at) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (ref) DO NOTHING RETURNING id",
+            (source, target, amount, kind, ref, max(at, clock or 0)),
+        ).fetchone()
+    )
     if not new:
         _must_be_the_same(db, ref, kind)
         return False

@@ -22,20 +22,23 @@ START = bytes(32)
 # Transfers in one block, at the most: what is hashed at once is in memory.
 MOST = 50_000
 
-TRANSFERS = "concat_ws('|', id, debit, credit, amount, at, kind, ref)"
+TRANSFERS = "concat_ws('|', id, debit, credit, amount, \"at\", kind, ref)"
 ACCOUNTS = "concat_ws('|', id, kind, purse, holder, class, unit, name)"
 
 Progress = Callable[[int, int], None]
 """Called with how many transfers are done, of how many."""
 
+Lines = Callable[[Books, int, int], tuple[int, str]]
+"""How many transfers there are behind one number up to another, and their text, a line each."""
+
 
 class Block(NamedTuple):
-    """`transfers` and `accounts`: the number of the last one in it.  `count`: of transfers; `at`: of the latest."""
+    """`transfers`, `accounts`: the number of the last one in it.  `posted`: how many transfers; `at`: of the latest."""
 
     seq: int
     transfers: int
     accounts: int
-    count: int
+    posted: int
     at: int
     hash: bytes
 
@@ -60,7 +63,7 @@ def seal(db: Books, secret: Secret) -> int:
         db.execute(
             "INSERT INTO ledger_block (seq, transfers, accounts, count, at, hash) VALUES (?, ?, ?, ?, ?, ?)", block
         )
-        sealed, before = sealed + block.count, block
+        sealed, before = sealed + block.posted, block
     if sealed:
         set_mark(db, "clock", before.at)
         _sign(db, secret, before)
@@ -72,7 +75,7 @@ def head(db: Books) -> Block:
     row: Any = db.execute(
         "SELECT seq, transfers, accounts, count, at, hash FROM ledger_block ORDER BY seq DESC LIMIT 1"
     ).fetchone()
-    return Block(*row[:5], bytes(row[5])) if row else FIRST
+    return _block(row) if row else FIRST
 
 
 def blocks(db: Books, after: int = 0) -> Iterator[Block]:
@@ -80,20 +83,21 @@ def blocks(db: Books, after: int = 0) -> Iterator[Block]:
         "SELECT seq, transfers, accounts, count, at, hash FROM ledger_block WHERE seq > ? ORDER BY seq", (after,)
     )
     for row in rows:
-        yield Block(*row[:5], bytes(row[5]))
+        yield _block(row)
 
 
-def verify(db: Books, secret: Secret, lines: "Lines | None" = None, progress: Progress | None = None) -> Fault | None:
+def verify(db: Books, secret: Secret, lines: Lines | None = None, progress: Progress | None = None) -> Fault | None:
     """Reads the whole chain; None where every block is as it was sealed.
 
     `lines` reads transfers that are archived; without it those blocks are believed, as the later ones cover them.
     """
-    archived, total, done = mark(db, "archived"), _count(db), 0
+    archived, total, done, here = mark(db, "archived"), _count(db), 0, 0
     before = FIRST
     for block in blocks(db):
         if block.seq != before.seq + 1:
             return Fault(before.seq + 1, "is missing")
         old = block.transfers <= archived
+        here += 0 if old else block.posted
         if not old or lines is not None:
             read = lines if old and lines is not None else live
             count, text = read(db, before.transfers, block.transfers)
@@ -103,13 +107,12 @@ def verify(db: Books, secret: Secret, lines: "Lines | None" = None, progress: Pr
             if progress:
                 progress(done, total)
         before = block
+    held: Any = db.execute("SELECT count(*) FROM transfer WHERE id <= ?", (before.transfers,)).fetchone()
+    if held[0] != here:
+        return Fault(before.seq, f"is the last, and there are {held[0]} transfers where {here} were sealed")
     if _signed(db) != (_signature(secret, before) if before.seq else ""):
         return Fault(before.seq + 1, "is missing: the end of the chain was cut off or written without the secret")
     return None
-
-
-Lines = Callable[[Books, int, int], tuple[int, str]]
-"""How many transfers there are behind one number up to another, and their text, a line each."""
 
 
 def live(db: Books, after: int, until: int) -> tuple[int, str]:
@@ -117,16 +120,20 @@ def live(db: Books, after: int, until: int) -> tuple[int, str]:
 
 
 def _next(db: Books, before: Block) -> Block | None:
-    first: Any = db.execute(
-        "SELECT at FROM transfer WHERE id > ? ORDER BY id LIMIT 1", (before.transfers,)
-    ).fetchone()
+    first: Any = db.execute("SELECT at FROM transfer WHERE id > ? ORDER BY id LIMIT 1", (before.transfers,)).fetchone()
     if first is None:
         return None
     ends = month_end(max(first[0], before.at))
-    new = "(SELECT id, at FROM transfer WHERE id > ? ORDER BY id LIMIT ?) AS fresh"
-    row: Any = db.execute(f"SELECT min(id) FROM {new} WHERE at >= ?", (before.transfers, MOST, ends)).fetchone()  # noqa: S608 - ours
-    most = 2**62 if row[0] is None else row[0] - 1
-    last: Any = db.execute(f"SELECT max(id), max(at) FROM {new} WHERE id <= ?", (before.transfers, MOST, most)).fetchone()  # noqa: S608 - ours
+    fresh = "(SELECT id, at FROM transfer WHERE id > ? ORDER BY id LIMIT ?) AS fresh"
+    above: Any = db.execute(
+        f"SELECT min(id) FROM {fresh} WHERE at >= ?",  # noqa: S608 - words of ours
+        (before.transfers, MOST, ends),
+    ).fetchone()
+    most = 2**62 if above[0] is None else above[0] - 1
+    last: Any = db.execute(
+        f"SELECT max(id), max(at) FROM {fresh} WHERE id <= ?",  # noqa: S608 - words of ours
+        (before.transfers, MOST, most),
+    ).fetchone()
     accounts: Any = db.execute("SELECT max(id) FROM ledger_account").fetchone()
     count, text = live(db, before.transfers, last[0])
     block = Block(before.seq + 1, last[0], max(accounts[0], before.accounts), count, max(before.at, last[1]), START)
@@ -150,6 +157,11 @@ def _text(db: Books, line: str, table: str, after: int, until: int) -> tuple[int
         ("\n", after, until),
     ).fetchone()
     return int(row[0]), str(row[1])
+
+
+def _block(row: Any) -> Block:
+    seq, transfers, accounts, posted, at, digest = row
+    return Block(seq, transfers, accounts, posted, at, bytes(digest))
 
 
 def month_end(at: int) -> int:

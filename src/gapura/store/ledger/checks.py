@@ -78,7 +78,9 @@ def _balances(db: Books) -> Iterator[str]:
 
 
 def _units(db: Books) -> Iterator[str]:
-    rows = db.execute("SELECT unit, sum(balance) FROM ledger_account GROUP BY unit HAVING sum(balance) <> 0 ORDER BY unit")
+    rows = db.execute(
+        "SELECT unit, sum(balance) FROM ledger_account GROUP BY unit HAVING sum(balance) <> 0 ORDER BY unit"
+    )
     for unit, amount in rows:
         yield f"all accounts in {unit} have {amount} together, which must be 0"
 

@@ -3,11 +3,12 @@ changed, and nothing is posted into it any more.  What belongs to a month ends w
 """
 
 import hmac
+import re
 from typing import Any
 
 import msgspec
 
-from gapura.clock import SECOND, instant
+from gapura.clock import instant
 from gapura.errors import BadRequest
 from gapura.store.base import Conflict
 from gapura.store.ledger import chain
@@ -30,12 +31,9 @@ class Month(msgspec.Struct, frozen=True):
 
 def ends(month: str) -> int:
     """When a month (2026-07, UTC) is over.  Raises BadRequest for what is no month."""
-    try:
-        if len(month) != len("2026-07"):
-            raise ValueError
-        return chain.month_end(instant(f"{month}-01T00:00:00+00:00") + SECOND)
-    except ValueError:
-        raise BadRequest(f"{month!r} is no month; write it as 2026-07", param="month") from None
+    if not re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", month):
+        raise BadRequest(f"{month!r} is no month; write it as 2026-07", param="month")
+    return chain.month_end(instant(f"{month}-01T00:00:00+00:00"))
 
 
 def close_month(db: Books, secret: Secret, month: str, at: int) -> Month:
@@ -67,7 +65,8 @@ def close_month(db: Books, secret: Secret, month: str, at: int) -> Month:
         (month, until, block, transfers, int(counted[0]), at),
     )
     db.execute(
-        f"INSERT INTO ledger_closing (month, account, balance) SELECT ?, id, was FROM ({BEFORE}) AS past WHERE was <> 0",  # noqa: S608 - ours
+        "INSERT INTO ledger_closing (month, account, balance)"  # noqa: S608 - words of ours
+        f" SELECT ?, id, was FROM ({BEFORE}) AS past WHERE was <> 0",
         (month, transfers, transfers),
     )
     db.execute("INSERT INTO ledger_signature (month, signature) VALUES (?, ?)", (month, signature(db, secret, month)))

@@ -124,6 +124,14 @@ def _resolve(db: Books, found: Hold, state: State, captured: int, at: int) -> Ho
     )
     if rest := found.amount - captured:
         ref, kind = f"release:{found.id}", "timeout" if state == "expired" else "release"
-        post(db, f"held:{found.source}", found.source, min(rest, balance(db, f"held:{found.source}")), kind, ref=ref, at=at)
+        post(
+            db,
+            f"held:{found.source}",
+            found.source,
+            min(rest, balance(db, f"held:{found.source}")),
+            kind,
+            ref=ref,
+            at=at,
+        )
         sweep(db, found.purse, ref=ref, at=at)
     return Hold(found.id, found.source, found.purse, found.unit, found.amount, found.expires, state, captured)

@@ -66,7 +66,7 @@ def connect(url: str) -> "Connection[Any]":
         options=f"-c statement_timeout={PATIENCE_S * 12}s -c lock_timeout={PATIENCE_S}s -c timezone=UTC",
         application_name="gapura",
     )
-    connection.adapters.register_loader("numeric", _integer(connection))
+    connection.adapters.register_loader("numeric", _integer())
     return connection
 
 
@@ -109,7 +109,8 @@ def _translated(statement: str) -> str:
     return statement.replace("%", "%%").replace("?", "%s")
 
 
-def _integer(connection: "Connection[Any]") -> Any:
+@cache
+def _integer() -> Any:
     """Sums of integers come as `numeric`; they are integers still."""
     from psycopg.adapt import Loader  # noqa: PLC0415 - an extra
 
