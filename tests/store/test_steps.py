@@ -53,7 +53,8 @@ def test_a_store_of_a_newer_gapura_is_refused_and_left_alone(tmp_path: Path) -> 
 
 
 def test_the_schema_is_strict_and_defers_nothing(store: Store) -> None:
-    tables = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%' AND NOT strict"
+    tables = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite_%'"
+    tables += " AND NOT strict"
     assert store.read(lambda db: db.execute(tables).fetchall()) == []
     assert not [name for name, sql in steps.STEPS if "DEFERRABLE" in sql.upper()]
     assert [name for name, _ in steps.STEPS] == sorted({name for name, _ in steps.STEPS})
