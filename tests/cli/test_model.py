@@ -65,6 +65,14 @@ def test_names_are_mapped_and_what_falls_short_is_said(run: Any) -> None:
     assert vision["model"] == "glm-5v-turbo"
 
 
+def test_a_text_is_counted_as_each_vendor_would(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("你好，世界。" * 100)
+    items = {one["provider"]: one for one in data(run("model", "tokens", "text.txt", "--json"))["items"]}
+    assert items["qwen"]["calibrated"] and not items["ernie"]["calibrated"]
+    for one in items.values():
+        assert 0 < one["low"] < one["estimate"] < one["high"]
+
+
 def test_a_name_without_a_counterpart_is_an_answer_of_no(run: Any) -> None:
     result = run("model", "map", "gpt-4o", "somebody-s-own")
     assert result.exit_code == ending.NO

@@ -4,6 +4,8 @@
 (5, 4)
 """
 
+import re
+
 # An image costs tokens that its URL does not show.  The dearest seen: gpt-4o-mini bills up to 36,835 tokens an image
 # (OpenAI's vision guide), Qwen-VL up to 16,384.  A video is bounded by the smallest context of a model that takes one.
 IMAGE = 37_000
@@ -32,3 +34,30 @@ def estimate(text: str) -> int:
 def guess(body: bytes) -> int:
     """What the input of a chat request probably costs: its JSON signs take the place of what a vendor adds."""
     return (len(body) + 3) // 4
+
+
+KINDS = ("words", "letters", "han", "others", "digits", "signs", "breaks")
+"""Kinds of signs that vocabularies treat alike: runs of letters, and the letters in them; Chinese signs, kana and
+hangul; letters beyond ASCII; digits; punctuation; ends of lines."""
+
+_WORDS = re.compile(r"[^\W\d_\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d]+")
+_HAN = re.compile(r"[\u1100-\u11ff\u2e80-\u2fdf\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d]+")
+_DIGITS = re.compile(r"\d+")
+_BREAKS = re.compile(r"\n+")
+_SIGNS = re.compile(r"[^\w\s]|_")
+
+
+def kinds(text: str) -> tuple[int, int, int, int, int, int, int]:
+    """How many of each of KINDS a text has."""
+    words = _WORDS.findall(text)
+    letters = "".join(words)
+    plain = len(letters.encode("ascii", "ignore"))
+    return (
+        len(words),
+        plain,
+        sum(map(len, _HAN.findall(text))),
+        len(letters) - plain,
+        sum(map(len, _DIGITS.findall(text))),
+        len(_SIGNS.findall(text)),
+        len(_BREAKS.findall(text)),
+    )
