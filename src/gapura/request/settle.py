@@ -10,6 +10,7 @@ from typing import Protocol
 from gapura import crash
 from gapura.clock import Clock
 from gapura.errors import GapuraError, RegionBlocked, Unready, UpstreamFailed
+from gapura.providers import estimators
 from gapura.terms.caller import Caller
 from gapura.terms.loss import Loss
 from gapura.terms.place import Origin
@@ -17,7 +18,6 @@ from gapura.terms.record import Context, Ended, Entry, Opened, Outcome, Refused
 from gapura.terms.rulebook import Rulebook, Target
 from gapura.terms.usage import Usage
 from gapura.terms.verdict import Decision, Shadowed
-from gapura.wire import tokens
 from gapura.wire.dialect import Asked
 
 NOTHING = Usage()
@@ -78,6 +78,7 @@ class Settling:
         "_context",
         "_held",
         "_id",
+        "_inputs",
         "_journal",
         "_provider",
         "_running",
@@ -93,7 +94,7 @@ class Settling:
         self._tally, self._provider = tally, ""
         self.attempts = 0
         self.failure: UpstreamFailed | None = None  # of the attempt before
-        self._body = b""
+        self._body, self._inputs = b"", 0
         self._context: Context | None = None
         self._held: Held | None = None
         self._begun: Begun | None = None
@@ -179,7 +180,10 @@ class Settling:
         """What was used up to now: by the vendor's word, else by our estimate."""
         if self._begun is None:
             return Usage()
-        return self._begun.usage or Usage(tokens.guess(self._body), self._begun.relayed(), estimated=True)
+        if (usage := self._begun.usage) is not None:
+            return usage
+        self._inputs = self._inputs or estimators.inputs(self._provider, self._body)
+        return Usage(self._inputs, self._begun.relayed(), estimated=True)
 
     def complete(self, usage: Usage | None) -> None:
         """The answer is whole, and its last byte is about to go out."""
