@@ -4,8 +4,8 @@
 
 Needs litellm (OpenAI's vocabulary), dashscope (Qwen's), tiktoken and numpy.  FOLDER holds texts, `*.txt`, `*.html` and
 `*.gz`, in as many languages as can be had.  The shipped numbers are of the Debian Reference (debian-reference-en,
--zh-cn, -id, -ja), of manual pages in German, French, Portuguese, Russian, Korean and Turkish, and of JSON made of the first.
-Half of the pieces fit the numbers, the other half judges them.
+-zh-cn, -id, -ja), of manual pages in German, French, Portuguese, Russian, Korean and Turkish, and of JSON made of the
+first.  Half of the pieces fit the numbers, the other half judges them.
 """
 
 import gzip
