@@ -42,10 +42,10 @@ def test_models_are_listed_where_the_vendor_lists_them(live: Live) -> None:
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/openai/v1/embeddings", 404),
-        ("/dashscope/compatible-mode/v1/embeddings", 404),
+        ("/openai/v1/images/generations", 404),
+        ("/dashscope/compatible-mode/v1/embeddings", 405),
         ("/dashscope/api/v1/tasks/1", 404),
-        ("/qianfan/v2/embeddings", 404),
+        ("/qianfan/v2/images/generations", 404),
         ("/bigmodel/api/paas/v4/v1/chat/completions", 404),
         ("/openai/v1/chat/completions", 405),
         ("/dashscope/api/v1/services/aigc/text-generation/generation", 405),

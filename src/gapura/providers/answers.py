@@ -155,8 +155,8 @@ def usage_of(said: Any) -> Usage | None:
     return Usage(
         input=count(said, "prompt_tokens") or count(said, "input_tokens"),
         output=count(said, "completion_tokens") or count(said, "output_tokens"),
-        cached=count(said.get("prompt_tokens_details"), "cached_tokens"),
-        reasoning=count(said.get("completion_tokens_details"), "reasoning_tokens"),
+        cached=count(said.get("prompt_tokens_details") or said.get("input_tokens_details"), "cached_tokens"),
+        reasoning=count(said.get("completion_tokens_details") or said.get("output_tokens_details"), "reasoning_tokens"),
     )
 
 

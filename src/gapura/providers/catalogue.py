@@ -83,6 +83,13 @@ def model(provider: str, name: str) -> Model:
     return models.get(max(known, key=len, default=""), Model())
 
 
+def embeds(name: str) -> bool:
+    """Whether this is the name of a model of embeddings, whoever's."""
+    return any(
+        name in vendor.models and vendor.models[name].kind == "embedding" for vendor in catalogue().vendors.values()
+    )
+
+
 def base_url(provider: str) -> str:
     return catalogue().vendors[provider].base_url
 

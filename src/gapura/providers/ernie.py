@@ -1,9 +1,11 @@
 """Baidu's ERNIE behind Qianfan v2 (cloud.baidu.com/doc/qianfan-api/s/wmwbl48n4, errors Om9b4yj3w, 2025-12)."""
 
 from gapura.providers.ask import Ask
+from gapura.providers.embeddings import Embeddings
 from gapura.providers.faults import Rule
 from gapura.providers.fields import COMMON, ELSEWHERE_UNKNOWN, clamp, drop, keep, listed, step, typed
 from gapura.providers.messages import carry_messages
+from gapura.providers.rerank import Rerank
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
 from gapura.providers.vendor import Vendor, carry_limit, carry_stream_options
@@ -84,4 +86,8 @@ ERNIE = Vendor(
         carry_limit(lambda _: "max_completion_tokens"),
     ),
     faults=FAULTS,
+    others={
+        "embeddings": Embeddings(name="ernie", rules=FAULTS, most=16),
+        "rerank": Rerank(name="ernie", rules=FAULTS, most=64, path="/rerank"),
+    },
 )

@@ -6,9 +6,11 @@ from typing import Any
 
 from gapura.clock import SECOND, instant
 from gapura.providers.ask import Ask
+from gapura.providers.embeddings import Embeddings
 from gapura.providers.faults import Rule
 from gapura.providers.fields import COMMON, ELSEWHERE_UNKNOWN, clamp, drop, first, keep, sized, step
 from gapura.providers.messages import Item, carry_messages
+from gapura.providers.rerank import Rerank
 from gapura.providers.said import Said
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
@@ -118,5 +120,9 @@ GLM = Vendor(
         carry_limit(lambda _: "max_tokens"),
     ),
     faults=FAULTS,
+    others={
+        "embeddings": Embeddings(name="glm", rules=FAULTS, most=64),
+        "rerank": Rerank(name="glm", rules=FAULTS, most=128, path="/rerank"),
+    },
     wait=wait,
 )

@@ -15,6 +15,7 @@ from gapura.providers import catalogue
 from gapura.providers.answers import usage_of
 from gapura.providers.base import Headers, Operation, Reader, Translation, bearer
 from gapura.providers.faults import fault
+from gapura.providers.native import Native, Responses
 from gapura.providers.passthrough import PassThrough
 from gapura.providers.vendor import cap_to
 from gapura.terms.loss import Loss
@@ -94,4 +95,14 @@ def _named(chat: ChatRequest) -> str:
     return "max_completion_tokens" if chat.max_completion_tokens is not None else "max_tokens"
 
 
-OPENAI = OpenAI()
+def _fault(status: int, headers: Headers, body: bytes) -> UpstreamFailed:
+    return fault("openai", (), status, headers, body, system_clock, native=True)
+
+
+OPENAI = OpenAI(
+    others={
+        "responses": Responses(fault=_fault),
+        "embeddings": Native(path="/embeddings", fault=_fault),
+        "moderation": Native(path="/moderations", fault=_fault, costs=False),
+    }
+)

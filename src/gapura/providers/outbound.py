@@ -1,5 +1,7 @@
 """One request on its way to one vendor: what is sent, and how its answer is to be read."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from gapura.errors import GapuraError, UpstreamFailed
@@ -14,7 +16,7 @@ from gapura.wire.dialect import Carried, Retelling
 class Outbound(msgspec.Struct, frozen=True):
     """`include_usage`: whether the caller asked for a stream's usage chunk (we always ask the vendor for it).
     `choices`: how many the answer is to have.  `carried`: the way back to the caller's dialect, where it is not the
-    operation's."""
+    operation's; `finish`: its last touch on a plain answer of the operation."""
 
     provider: Provider
     operation: Operation
@@ -26,6 +28,7 @@ class Outbound(msgspec.Struct, frozen=True):
     include_usage: bool
     choices: int = 1
     carried: Carried | None = None
+    finish: Callable[[bytes], bytes] | None = None
 
     @property
     def path(self) -> str:
@@ -38,6 +41,8 @@ class Outbound(msgspec.Struct, frozen=True):
         if self.carried is not None:
             usage = usage or Usage(tokens.guess(self.sent.body), tokens.guess(body), estimated=True)
             body = self.carried.answer(body, usage)
+        elif self.finish is not None:
+            body = self.finish(body)
         return body, usage
 
     def reader(self) -> Reader:

@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from gapura.providers.ask import Ask
 from gapura.providers.catalogue import Model
+from gapura.providers.embeddings import Embeddings
 from gapura.providers.faults import Rule
 from gapura.providers.fields import (
     COMMON,
@@ -20,6 +21,7 @@ from gapura.providers.fields import (
     whole,
 )
 from gapura.providers.messages import carry_messages
+from gapura.providers.rerank import Rerank
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
 from gapura.providers.vendor import Vendor, carry_limit, carry_stream_options, carry_streaming
@@ -137,4 +139,8 @@ QWEN = Vendor(
         carry_limit(limit),
     ),
     faults=FAULTS,
+    others={
+        "embeddings": Embeddings(name="qwen", rules=FAULTS, most=10),
+        "rerank": Rerank(name="qwen", rules=FAULTS, most=500, path="//compatible-api/v1/reranks"),
+    },
 )

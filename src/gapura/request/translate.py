@@ -5,8 +5,10 @@ in the dialect.  Losses are cosmetic, behavioural or contract (`gapura.terms.los
 fields is skipped; strict routes and keys refuse behavioural losses too; a route may accept named fields.
 """
 
+from functools import partial
+
 from gapura.errors import BadRequest
-from gapura.providers import PROVIDERS
+from gapura.providers import PROVIDERS, catalogue
 from gapura.providers.outbound import Outbound
 from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, StandIn, Target
@@ -69,10 +71,31 @@ def carry(ask: Ask, target: Target) -> Outbound:
         losses = carried.losses + _named(done.losses, carried)
     if isinstance(route, StandIn):
         losses = (Loss("model", route.why, route.weighs), *losses)
+    elif ask.dialect.kind == "embeddings":
+        losses += _space(ask, target)
     choices = 1 if losses and any(loss.field == "n" for loss in losses) else asked.n or 1
+    finish = partial(ask.dialect.finish, asked) if ask.dialect.finish is not None else None
     return Outbound(
-        provider, operation, target, route, done, losses, bool(asked.stream), asked.wants_usage, choices, carried
+        provider,
+        operation,
+        target,
+        route,
+        done,
+        losses,
+        bool(asked.stream),
+        asked.wants_usage,
+        choices,
+        carried,
+        finish,
     )
+
+
+def _space(ask: Ask, target: Target) -> tuple[Loss, ...]:
+    """Vectors of two models cannot be compared: those of the model that the caller named, or of the route's first."""
+    wanted = ask.asked.model if catalogue.embeds(ask.asked.model) else ask.route.targets[0].model
+    if target.model == wanted:
+        return ()
+    return (Loss("embedding_space", f"vectors of {target.model} are not those of {wanted}", "contract"),)
 
 
 def _named(losses: tuple[Loss, ...], carried: Carried) -> tuple[Loss, ...]:

@@ -10,8 +10,10 @@ import msgspec
 from gapura.clock import Clock, system_clock
 from gapura.sandbox.limits import intervals
 from gapura.sandbox.openai import calls
+from gapura.sandbox.rerank import rerank
 from gapura.sandbox.script import Choice, Manner, Turn
-from gapura.sandbox.shape import DONE, Call, Chat, Wrong, event
+from gapura.sandbox.shape import DONE, Call, Chat, Reply, Wrong, event, whole
+from gapura.sandbox.vectors import Limits
 from gapura.sandbox.vendor import CREATED, Row, Vendor
 
 _THINKS = re.compile(r"glm-(?:4\.[5-9]|[5-9])")
@@ -54,6 +56,14 @@ class BigModel(Vendor):
 
     def __init__(self, clock: Clock = system_clock) -> None:
         self._clock = clock
+
+    embeds = Limits({"embedding-3": (2048, 1024, 512, 256), "embedding-2": (1024,)}, most=64)
+
+    def other(self, call: Call) -> Reply:
+        if call.path != "/rerank":
+            raise Wrong("path")
+        found = rerank(call, frozenset({"rerank"}), 128, wrapped=False)
+        return whole({"created": CREATED, "id": call.digest, "request_id": call.digest, **found})
 
     def authorise(self, call: Call) -> None:
         """`id.secret` or a token signed with the secret, each with or without "Bearer"; no signature is checked."""

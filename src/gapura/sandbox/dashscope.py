@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 from gapura.sandbox.limits import check_choice, check_says_json, intervals
 from gapura.sandbox.openai import calls
+from gapura.sandbox.rerank import rerank
 from gapura.sandbox.script import Choice, Manner, Turn
 from gapura.sandbox.shape import DONE, Call, Chat, Headers, Reply, Wrong, event, uuid, whole
+from gapura.sandbox.vectors import Limits
 from gapura.sandbox.vendor import CREATED, Row, Vendor, bearer
 
 _THINKS = re.compile(r"qwq|qvq|qwen3\.5-(?:plus|flash)|.*-thinking")
@@ -52,6 +54,14 @@ class DashScope(Vendor):
 
     def authorise(self, call: Call) -> None:
         bearer(call)
+
+    embeds: ClassVar[Limits | None] = Limits(
+        {
+            "text-embedding-v4": (1024, 2048, 1536, 768, 512, 256, 128, 64),
+            "text-embedding-v3": (1024, 768, 512, 256, 128, 64),
+        },
+        most=10,
+    )
 
     def other(self, call: Call) -> Reply:
         if (call.method, call.path) != ("GET", "/models"):
@@ -117,6 +127,19 @@ class DashScope(Vendor):
 
     def headers(self, digest: str) -> Headers:
         return dashscope_headers(digest)
+
+
+class DashScopeMore(DashScope):
+    """What DashScope has beside its compatible mode, under another root: rerank."""
+
+    name, prefix, chat_path, embeds = "qwen", "/compatible-api/v1", "", None
+
+    def other(self, call: Call) -> Reply:
+        if call.path != "/reranks":
+            raise Wrong("path")
+        found = rerank(call, frozenset({"qwen3-rerank"}), 500, wrapped=True)
+        found["usage"].pop("prompt_tokens")
+        return whole({"object": "list", "model": "qwen3-rerank", "id": uuid(call.digest), **found})
 
 
 def check_qwen(chat: Chat) -> None:

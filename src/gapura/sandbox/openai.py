@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 from zlib import crc32
 
+from gapura.sandbox import faults, responses
 from gapura.sandbox.limits import check_choice, check_says_json, intervals
-from gapura.sandbox.script import Choice, Manner, Turn
-from gapura.sandbox.shape import DONE, Call, Chat, Headers, Reply, Wrong, event, whole
+from gapura.sandbox.moderation import moderation
+from gapura.sandbox.script import Choice, Manner, Turn, compose, recite
+from gapura.sandbox.shape import DONE, Call, Chat, Headers, Reply, Wrong, event, streamed, whole
+from gapura.sandbox.vectors import Limits
 from gapura.sandbox.vendor import CREATED, Row, Vendor, bearer
 
 _REASONING = re.compile(r"o\d|gpt-[5-9]")
@@ -67,7 +70,19 @@ class OpenAI(Vendor):
     def authorise(self, call: Call) -> None:
         bearer(call)
 
+    embeds = Limits(
+        {"text-embedding-3-small": (1536,), "text-embedding-3-large": (3072,), "text-embedding-ada-002": (1536,)},
+        most=2048,
+        any_size=True,
+        ids=True,
+        packed=True,
+    )
+
     def other(self, call: Call) -> Reply:
+        if call.path == "/moderations":
+            return whole(moderation(call), *self.headers(call.digest))
+        if call.path == "/responses":
+            return self._respond(call)
         if call.method == "GET" and call.path == "/models":
             data = [self._model(name) for name in MODELS]
             return whole({"object": "list", "data": data}, *self.headers(call.digest))
@@ -75,6 +90,22 @@ class OpenAI(Vendor):
         if call.method == "GET" and name in MODELS:
             return whole(self._model(name), *self.headers(call.digest))
         raise Wrong("404" if call.path.startswith("/models/") else "path", param=None)
+
+    def _respond(self, call: Call) -> Reply:
+        asked = responses.read(call)
+        chat = responses.as_chat(asked)
+        self.check(chat)
+        fault = faults.find(chat.model)
+        turn = (
+            recite(chat, call.digest, fault.tokens) if fault.tokens else compose(chat, call.digest, self.manner(chat))
+        )
+        head = self.headers(call.digest)
+        reply = (
+            streamed(responses.frames(asked, turn), *head)
+            if asked.stream
+            else whole(responses.plain(asked, turn), *head)
+        )
+        return faults.bend(fault, reply)
 
     def check(self, chat: Chat) -> None:
         super().check(chat)

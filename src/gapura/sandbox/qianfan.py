@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 
 from gapura.sandbox.limits import check_choice, intervals
 from gapura.sandbox.openai import calls
+from gapura.sandbox.rerank import rerank
 from gapura.sandbox.script import Choice, Manner, Turn
 from gapura.sandbox.shape import DONE, Call, Chat, Headers, Reply, Wrong, event, whole
+from gapura.sandbox.vectors import Limits
 from gapura.sandbox.vendor import CREATED, Row, Vendor, bearer
 
 _THINKS = re.compile(r"ernie-x1|ernie-5\.0-thinking")
@@ -22,6 +24,9 @@ MODELS = {
     "ernie-4.5-turbo-vl": (131072, 16384, "0.003", "0.009"),
     "ernie-x1-turbo-32k": (32768, 28160, "0.001", "0.004"),
 }
+
+
+RERANKERS = frozenset({"bce-reranker-base", "qwen3-reranker-8b"})
 
 
 class Qianfan(Vendor):
@@ -56,7 +61,13 @@ class Qianfan(Vendor):
     def authorise(self, call: Call) -> None:
         bearer(call)
 
+    embeds = Limits({"embedding-v1": (384,), "bge-large-zh": (1024,), "bge-large-en": (1024,)}, most=16)
+
     def other(self, call: Call) -> Reply:
+        if call.path == "/rerank":
+            found = rerank(call, RERANKERS, 64, wrapped=False)
+            head = {"id": f"as-{call.digest[:10]}", "object": "reranker_list", "created": CREATED}
+            return whole({**head, **found}, *self.headers(call.digest))
         if (call.method, call.path) != ("GET", "/models"):
             raise Wrong("path")
         return whole({"object": "list", "data": [_model(name) for name in MODELS]}, *self.headers(call.digest))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gapura.clock import Clock, system_clock
 from gapura.sandbox.bigmodel import BigModel
-from gapura.sandbox.dashscope import DashScope
+from gapura.sandbox.dashscope import DashScope, DashScopeMore
 from gapura.sandbox.edge import Answer, Connection, Seen
 from gapura.sandbox.native import Native
 from gapura.sandbox.openai import OpenAI
@@ -25,7 +25,14 @@ class Sandbox:
     which `clock` decides."""
 
     def __init__(self, clock: Clock = system_clock) -> None:
-        self.vendors: tuple[Vendor, ...] = (OpenAI(), DashScope(), Native(), Qianfan(), BigModel(clock))
+        self.vendors: tuple[Vendor, ...] = (
+            OpenAI(),
+            DashScope(),
+            DashScopeMore(),
+            Native(),
+            Qianfan(),
+            BigModel(clock),
+        )
         self.seen = {vendor.name: Seen() for vendor in self.vendors}
         self.connections: set[Connection] = set()
 

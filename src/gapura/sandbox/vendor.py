@@ -14,7 +14,8 @@ from gapura.sandbox import faults
 from gapura.sandbox.faults import Fault
 from gapura.sandbox.limits import Interval, check_messages, check_ranges
 from gapura.sandbox.script import Manner, Turn, compose, recite
-from gapura.sandbox.shape import EVENTS, JSON, Call, Chat, Headers, Reply, Wrong, encode, read
+from gapura.sandbox.shape import EVENTS, JSON, Call, Chat, Headers, Reply, Wrong, encode, read, whole
+from gapura.sandbox.vectors import Limits, embeddings
 
 # Every answer is of the same second, so that the same request gets the same bytes: 9 July 2024, 00:00 UTC.
 CREATED = 1_720_483_200
@@ -45,11 +46,16 @@ class Vendor(ABC):
     roles: ClassVar[frozenset[str]]
     filter_finishes: ClassVar[frozenset[bool]] = frozenset()
     ranges: ClassVar[Mapping[str, Interval]]
+    embeds: ClassVar[Limits | None] = None
 
     def answer(self, call: Call) -> Reply:
         try:
             self.authorise(call)
-            return self.chat(call) if call.path == self.chat_path else self.other(call)
+            if call.path == self.chat_path:
+                return self.chat(call)
+            if self.embeds and call.path == "/embeddings":
+                return whole(embeddings(call, self.embeds), *self.headers(call.digest))
+            return self.other(call)
         except Wrong as wrong:
             return self.refuse(wrong, call)
 

@@ -1,14 +1,12 @@
 """What a chat answer says, as deep as other dialects retell it: of one choice, since none of them has more."""
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
 from gapura.errors import UpstreamFailed
 from gapura.wire.sse import events
-
-T = TypeVar("T")
 
 
 class Function(msgspec.Struct, gc=False):
@@ -62,13 +60,24 @@ class Chat(msgspec.Struct):
 _CHAT = msgspec.json.Decoder(Chat)
 
 
+def chat(body: bytes) -> Chat:
+    """A chat completion.  Raises UpstreamFailed where it is none."""
+    return _decoded(body)
+
+
 def whole(body: bytes) -> tuple[Chat, Choice, Message]:
     """A chat completion, its first choice, and what that says.  Raises UpstreamFailed where there is none."""
-    chat = _decoded(body)
-    choice = chat.choices[0] if chat.choices else Choice()
+    said = _decoded(body)
+    choice = said.choices[0] if said.choices else Choice()
     if choice.message is None:
         raise UpstreamFailed("The provider's answer has no message.")
-    return chat, choice, choice.message
+    return said, choice, choice.message
+
+
+def logprobs_of(said: msgspec.Raw | None) -> list[dict[str, Any]]:
+    """The entries of the text: token, logprob, bytes, top_logprobs."""
+    found = msgspec.json.decode(said) if said is not None else None
+    return (found.get("content") or []) if isinstance(found, dict) else []
 
 
 def chunks(data: bytes) -> Iterator[Chat]:

@@ -5,7 +5,7 @@ conversation, the request becomes a chat request, and the chat answer becomes th
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -81,10 +81,12 @@ class Carried(Protocol):
 
 class Dialect(NamedTuple):
     """`read` raises BadRequest that names the field.  `render` is an error before the first byte, `render_event` after
-    it.  `into_chat`: None where there is no such way, or no need of one."""
+    it.  `into_chat`: None where there is no such way, or no need of one.  `finish`, given what `read` gave, is the last
+    touch on a plain answer."""
 
     kind: Kind
     read: Callable[[bytes], Asked]
     render: Callable[[GapuraError], Reply]
     render_event: Callable[[GapuraError], bytes]
     into_chat: Callable[[bytes], Carried] | None = None
+    finish: Callable[[Any, bytes], bytes] | None = None

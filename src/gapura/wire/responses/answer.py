@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from gapura.terms.usage import Usage
-from gapura.wire.chunks import Call, Chat, whole
+from gapura.wire.chunks import Call, Chat, logprobs_of, whole
 
 Item = dict[str, Any]
 
@@ -130,12 +130,6 @@ def usage_said(usage: Usage) -> Item:
         "total_tokens": usage.total,
     }
     return said | {"estimated": True} if usage.estimated else said
-
-
-def logprobs_of(said: msgspec.Raw | None) -> list[Item]:
-    """Chat's own entries have the same form."""
-    found = msgspec.json.decode(said) if said is not None else None
-    return (found.get("content") or []) if isinstance(found, dict) else []
 
 
 def _tool(function: Item) -> Item:

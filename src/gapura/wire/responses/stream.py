@@ -7,14 +7,13 @@ import msgspec
 
 from gapura.errors import GapuraError
 from gapura.terms.usage import Usage
-from gapura.wire.chunks import Call, Chat, Function, chunks
+from gapura.wire.chunks import Call, Chat, Function, chunks, logprobs_of
 from gapura.wire.responses.answer import (
     INCOMPLETE,
     Echo,
     Item,
     Names,
     call_item,
-    logprobs_of,
     message_item,
     reasoning_item,
     response,

@@ -1,0 +1,85 @@
+"""Embeddings at vendors that follow OpenAI's form with limits of their own: fewer texts at a time, numbers only.
+
+What the caller sent at once goes out in as many requests as it takes; the answers are joined (`gapura.wire.lists`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from gapura.clock import Clock, system_clock
+from gapura.errors import UpstreamFailed
+from gapura.providers import catalogue
+from gapura.providers.answers import usage_of
+from gapura.providers.ask import Ask
+from gapura.providers.base import Reader, Translation
+from gapura.providers.faults import Rule, error_in, fault
+from gapura.providers.fields import Field, drop, step
+from gapura.providers.said import decode
+from gapura.terms.usage import Usage
+from gapura.wire import openai
+from gapura.wire.embeddings import EmbeddingsRequest
+
+FIELDS: Mapping[str, Field] = {
+    "model": step("the target's"),
+    "input": step("texts, in as many requests as the vendor needs; token ids are refused", "contract"),
+    "encoding_format": step("numbers are asked for, and packed here where base64 was"),
+    "dimensions": step("kept, where the model has it", "contract"),
+    "user": drop("cosmetic"),
+}
+
+# Of what OpenAI's form has, and answers beside it (`id`, `request_id`).
+KEPT = ("object", "data", "model", "usage")
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
+    """`most`: how many texts a model takes of which the catalogue says nothing."""
+
+    name: str
+    rules: Sequence[Rule]
+    most: int
+    path: str = "/embeddings"
+    clock: Clock = system_clock
+
+    def translate(self, body: bytes, asked: EmbeddingsRequest, model: str, cap: int | None) -> Translation:
+        facts = catalogue.model(self.name, model)
+        ask = Ask(openai.fields(body), model, facts, cap, stream=False)
+        ask.carry(FIELDS)
+        ask.body["encoding_format"] = "float"
+        size = asked.dimensions
+        if size is not None and facts.dimensions != (size,):
+            if facts.dimensions and size not in facts.dimensions:
+                ask.lose("dimensions", f"{model} has {', '.join(map(str, facts.dimensions))}, not {size}", "contract")
+            ask.body["dimensions"] = size
+        texts = asked.texts
+        if texts is None:
+            ask.lose("input", f"{model} does not read the token ids of OpenAI's models", "contract")
+        first, *more = [
+            _ENCODER.encode({**ask.body, "input": some}) for some in batches(texts or [""], facts.inputs or self.most)
+        ]
+        return Translation(first, tuple(ask.losses), tuple(more))
+
+    def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:
+        try:
+            said: Any = decode(body)
+        except ValueError:
+            said = None
+        if error_in(said) or not isinstance(said, dict) or not isinstance(said.get("data"), list) or not said["data"]:
+            raise fault(self.name, self.rules, 200, (), body, self.clock)
+        answer = {"object": "list", "model": model} | {name: said[name] for name in KEPT if said.get(name) is not None}
+        return _ENCODER.encode(answer), usage_of(said.get("usage"))
+
+    def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
+        del model, include_usage, choices
+        raise UpstreamFailed("Embeddings have no streams.", advance=False, trips=False)
+
+
+def batches(texts: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    """
+    >>> list(batches(["a", "b", "c"], 2))
+    [['a', 'b'], ['c']]
+    """
+    return (texts[at : at + most] for at in range(0, len(texts), most))
