@@ -146,3 +146,31 @@ def relay(port: int, *, tls: str = "none", authority: trustme.CA | None = None, 
         context=context,
         table=Table(**{"messages_per_s": 0, **table}),
     )
+
+
+@asynccontextmanager
+async def scripted(*answers: bytes | None) -> AsyncIterator[int]:
+    """A server that says these lines, the first one as its greeting, one for each line that it gets.  b"": it closes
+    the connection; None: it says nothing more."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())  # type: ignore[arg-type]  # there is one
+        for answer in answers:
+            if not answer:
+                break
+            writer.write(answer + b"\r\n")
+            if not await reader.readline():
+                break
+        else:
+            answer = None
+        if answer is None:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.gather(*tasks, return_exceptions=True)

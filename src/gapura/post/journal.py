@@ -109,8 +109,10 @@ class Journal:
         self._append(Answered(to, receipt))
 
     def close(self) -> None:
-        """Lets go of the file; what it says stays until it is dropped."""
-        os.close(self._file)
+        """Lets go of the file; what it says stays until it is dropped.  Closing it twice is as closing it once."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
     def drop(self) -> None:
         """Closes it, and forgets what it says: everything of it is stored elsewhere."""
