@@ -5,6 +5,7 @@
     │   ├── BadRequest              400
     │   ├── UnknownKey              401
     │   ├── Forbidden               403  a key's scope, an account's state
+    │   │   └── Unpriced                403  a budget in money, and no price in that currency
     │   ├── RegionBlocked           403  OpenAI's own body, byte for byte
     │   ├── NotFound                404
     │   ├── TooLarge                413
@@ -73,6 +74,13 @@ class Forbidden(Refused):
 
     status = 403
     code = "permission_denied"
+
+
+class Unpriced(Forbidden):
+    """A budget in money applies, and nobody has told what the model costs in that currency."""
+
+    code = "price_unknown"
+    should_retry = False
 
 
 class RegionBlocked(Refused):

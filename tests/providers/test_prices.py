@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gapura.providers import PROVIDERS
 from gapura.providers.catalogue import base_url
 from gapura.providers.prices import Prices, billionths, of_book, shipped
-from gapura.terms.price import Price, Rates, cost, most, rates
+from gapura.terms.price import Dearest, Price, Rates, cost, dearest, rates
 from gapura.terms.rulebook import Endpoint, Rulebook
 from gapura.terms.usage import Usage
 
@@ -90,8 +90,14 @@ def test_what_a_use_costs(usage: Usage, amount: int | None) -> None:
 def test_what_has_no_price_is_not_free() -> None:
     assert cost((Rates(input=5),), Usage(1, 0)) == 0  # five billionths for a million: less than half a billionth
     assert cost((Rates(input=5),), Usage(0, 1)) is None
-    assert most((Rates(input=5),), 1, 1) is None
-    assert most((Rates(second=5),), 1, 1) is None
+    assert dearest((Rates(input=5),), 1) is None
+    assert dearest((Rates(second=5),), 1) is None
+
+
+def test_what_an_amount_suffices_for() -> None:
+    each = Dearest(2 * USD, 8 * USD)
+    assert [each.outputs(4, amount) for amount in (0, 8_000, 15_999, 16_000, 24_000)] == [0, 0, 0, 1, 2]
+    assert Dearest(2 * USD, 0).outputs(4, 8_000) is None
 
 
 rate = st.builds(
@@ -104,8 +110,9 @@ usages = st.builds(Usage, st.integers(0, 1000), st.integers(0, 1000), st.integer
 @given(st.lists(rate, min_size=1, max_size=3), usages, st.integers(0, 1000), st.integers(0, 1000))
 def test_no_use_costs_more_than_the_most(tiers: list[Rates], usage: Usage, more: int, longer: int) -> None:
     ordered = (Rates(0, *tiers[0].of_classes()), *sorted(tiers[1:], key=lambda tier: tier.above))
-    paid, bound = cost(ordered, usage), most(ordered, usage.input + more, usage.output + longer)
-    assert paid is not None and bound is not None and 0 <= paid <= bound
+    paid, each = cost(ordered, usage), dearest(ordered, usage.input + more)
+    assert paid is not None and each is not None
+    assert 0 <= paid <= each.most(usage.input + more, usage.output + longer)
 
 
 @pytest.mark.parametrize(

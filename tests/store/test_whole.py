@@ -5,14 +5,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapura.store import records, steps, whole
+from gapura.store import paid, records, steps, whole
 from gapura.store.base import Connection
 from gapura.store.journal import Frame, Position
+from gapura.terms.holds import Taken
+from gapura.terms.price import Rates
 from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Outcome, Progress, Refused
 from gapura.terms.usage import Usage
 
 NAMES = st.sampled_from(["req_1", "req_2", "req_3"])
 OUTCOMES = st.sampled_from(["complete", "cut", "failed"])
+TABLES = ("request", "request_place", "attempt", "charge")
+SEVERAL = (Taken("bud:b:0", 9_000, (Rates(input=10**9, output=10**9),)), Taken("gr:1", 3), Taken("tok:a", 7))
 
 
 def context(name: str) -> Context:
@@ -22,10 +26,10 @@ def context(name: str) -> Context:
     )  # fmt: skip
 
 
-def opened(name: str, attempt: int, hold: int, purse: str) -> Opened:
+def opened(name: str, attempt: int, hold: int, purse: str, holds: tuple[Taken, ...] = ()) -> Opened:
     first = attempt == 1
     told = context(name) if first else None
-    return Opened(name, attempt, attempt, "glm", "glm-4.6", hold, purse, ("seed",), "" if first else "502", told)
+    return Opened(name, attempt, attempt, "glm", "glm-4.6", hold, purse, ("seed",), "" if first else "502", told, holds)
 
 
 def ended(name: str, outcome: Outcome, used: int) -> Ended:
@@ -37,6 +41,7 @@ ENTRIES = st.lists(
         st.builds(
             opened, NAMES, st.sampled_from([1, 1, 1, 2]), st.sampled_from([0, 10]), st.sampled_from(["", "tok:a"])
         ),
+        st.builds(opened, NAMES, st.sampled_from([1, 1, 2]), st.just(10), st.just(""), st.just(SEVERAL)),
         st.builds(ended, NAMES, OUTCOMES, st.integers(0, 9)),
         st.builds(lambda name: Progress(50, ((name, 3, 4),)), NAMES),
         st.builds(lambda name: Refused(name, 60, 403, "blocked", context(name)), NAMES),
@@ -56,10 +61,8 @@ def state(entries: list[Entry], *, one_by_one: bool) -> tuple[Any, ...]:
     for batch in [[frame] for frame in frames] if one_by_one else [frames]:
         intake = records.take_in(db, "inc_1", batch, Position(1, 1 + len(batch)))
         for purse, amounts in intake.spends.items():
-            whole.add(spends, purse, amounts)
-    tables = [
-        sorted(map(repr, db.execute(f"SELECT * FROM {table}"))) for table in ("request", "request_place", "attempt")
-    ]
+            paid.add(spends, {purse: amounts})
+    tables = [sorted(map(repr, db.execute(f"SELECT * FROM {table}"))) for table in TABLES]
     found = (*tables, spends, records.alarms(db))
     db.close()
     return found
@@ -76,3 +79,21 @@ def test_an_ordinary_request_is_made_at_once() -> None:
     assert whole.pairs([begun, Progress(5, (("req_1", 1, 1),)), end]) == {}
     assert whole.pairs([begun, opened("req_1", 2, 10, "tok:a"), end]) == {}
     assert whole.pairs([begun, end, end]) == whole.pairs([begun, end, begun, begun, end]) == {}
+
+
+def test_several_purses_pay_and_the_record_says_who() -> None:
+    db = Connection(":memory:")
+    steps.upgrade(db)
+    records.begin(db, "inc_1", "boot_1", 5)
+    first, second = (opened(name, 1, 10, "", SEVERAL) for name in ("req_1", "req_2"))
+    frames = [Frame(1, first), Frame(2, ended("req_1", "complete", 4)), Frame(3, second)]
+    intake = records.take_in(db, "inc_1", frames, Position(1, 4))
+    spent = {"bud:b:0": {"money": 8_000}, "gr:1": {"input": 3}, "tok:a": {"cached": 1, "output": 3, "reasoning": 1}}
+    assert intake.spends == spent
+    # The gate died: what it had relayed of the other is paid the same way.
+    records.take_in(db, "inc_1", [Frame(4, Progress(50, (("req_2", 5, 2),)))], Position(1, 5))
+    ended_too, spends = records.end_abandoned(db, "inc_1")
+    assert ended_too == {"cut": 1, "failed": 0}
+    assert spends == {"bud:b:0": {"money": 7_000}, "gr:1": {"input": 3}, "tok:a": {"input": 2, "output": 2}}
+    assert len(list(db.execute("SELECT * FROM charge"))) == 5 + 4
+    db.close()

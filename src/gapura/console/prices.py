@@ -32,7 +32,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 async def list_(call: Call, query: Of) -> Listed:
     """Every price that is known here: the operator's, and those of the vendors' lists that apply."""
-    found = prices.of_book(call.context.rules().book).every()
+    found = call.context.rules().prices.every()
     wanted = [one for one in found if query.provider in {"", one.provider}]
     wanted.sort(key=lambda one: (one.provider, one.model, one.starts))
     return Listed(prices.shipped().as_of, wanted)
@@ -44,7 +44,7 @@ async def show(call: Call, provider: str, query: Asked) -> Price:
         at = instant(query.at) if query.at else call.context.store.clock()
     except ValueError as error:
         raise Invalid(f"at: {error}", param="at") from error
-    found = prices.of_book(call.context.rules().book).of(provider, query.model, at)
+    found = call.context.rules().prices.of(provider, query.model, at)
     if found is None:
         name = f"{provider}/{query.model}"
         raise NotFound(f'nobody has told what {name} costs; write [prices."{name}"] into gapura.toml', param="model")

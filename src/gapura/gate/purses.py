@@ -9,9 +9,16 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from gapura.clock import Clock
+from gapura.clock import SECOND, Clock
 from gapura.errors import Unready
+from gapura.terms.holds import BUDGET
 from gapura.terms.link import GiveBack, Grant
+
+# Who has another purse behind an empty one does not ask for it again at once.
+DRY = 1 * SECOND
+
+# So long after its end a budget's window is still known here: by then its last requests are in the ledger.
+GRACE = 3600 * SECOND
 
 
 class _Purse:
@@ -38,6 +45,8 @@ class Purses:
         self._purses: dict[str, _Purse] = {}
         self._lines: dict[str, deque[_Waiter]] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._dry: dict[str, int] = {}
+        self._owed: dict[str, int] = {}
 
     def take(self, purse: str, amount: int, at: int) -> bool:
         """Takes it from what is here; False where that does not suffice."""
@@ -66,9 +75,36 @@ class Purses:
                 self.give(purse, waiter.done.result().amount)
             raise
 
+    async def some(self, purse: str, want: int, at: int) -> int:
+        """Takes `want`, or whatever is left, for somebody who has another purse behind this one.  Raises Unready.
+
+        One that was found empty is not asked for again within a second, unless something comes back here.
+        """
+        if self.take(purse, want, at):
+            return want
+        if at >= self._dry.get(purse, 0):
+            amount = (await self.borrow(purse, want, 1, 0, at)).amount
+            if amount < want:
+                self._dry[purse] = at + DRY
+            return amount
+        have = self._purses.get(purse)
+        amount = min(want, have.free) if have else 0
+        return amount if amount and self.take(purse, amount, at) else 0
+
+    def owe(self, purse: str, amount: int) -> None:
+        """More was used of a minute's limit than was taken: it is taken from what comes next, in the next minute if
+        need be."""
+        have, now = self._purses.get(purse), self._clock()
+        part = min(amount, have.free) if have and not 0 < have.until <= now else 0
+        if part:
+            self.take(purse, part, now)
+        if amount > part:
+            self._owed[purse] = self._owed.get(purse, 0) + amount - part
+
     def give(self, purse: str, amount: int) -> None:
         """Puts back what of a hold was not used.  What was of an earlier minute is gone with it."""
-        if have := self._purses.get(purse):
+        if (have := self._purses.get(purse)) and amount > 0:
+            self._dry.pop(purse, None)
             amount = min(amount, have.taken)
             have.taken -= amount
             have.free += amount
@@ -82,6 +118,8 @@ class Purses:
         if have.until == grant.until:
             have.free += grant.amount
             have.lent += grant.amount
+            if owed := self._owed.pop(grant.purse, 0):
+                self.owe(grant.purse, owed)
             self._serve(grant.purse)
 
     def recall(self, purse: str) -> GiveBack:
@@ -144,5 +182,11 @@ class Purses:
 
     def _expire(self) -> None:
         now = self._clock()
-        for purse in [purse for purse, have in self._purses.items() if 0 < have.until <= now]:
+        for purse in [purse for purse, have in self._purses.items() if have.until and _gone(purse, have.until) <= now]:
             del self._purses[purse]
+        for purse in [purse for purse, until in self._dry.items() if until <= now]:
+            del self._dry[purse]
+
+
+def _gone(purse: str, until: int) -> int:
+    return until + GRACE if purse.startswith(BUDGET) else until

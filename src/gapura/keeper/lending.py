@@ -12,10 +12,12 @@ from typing import Protocol
 
 from gapura import crash
 from gapura.clock import SECOND, Clock
-from gapura.store import ledger, records
+from gapura.store import budgets, ledger, records
+from gapura.store.base import Connection
 from gapura.store.journal import boot_id
 from gapura.store.sqlite import Store
 from gapura.terms import ids
+from gapura.terms.holds import BUDGET
 from gapura.terms.link import Ask, GiveBack, Grant, Hello
 
 MINUTE = 60 * SECOND
@@ -73,7 +75,7 @@ class Lending:
             return False
         for purse, lent in self._store.read(lambda db: ledger.lent(db, name)).items():
             arrived = hello.lent.get(purse, 0)
-            if lent > arrived:
+            if lent > arrived and not self._is_over(purse):
                 await self.give_back(name, GiveBack(purse, lent - arrived))
         for purse, arrived in hello.lent.items():
             if not purse.startswith(LEDGER):
@@ -111,7 +113,7 @@ class Lending:
     async def _slice(self, incarnation: str, ask: Ask, gates: Gates) -> Grant:
         recent = self._recent(incarnation, ask)
         parts = BUDGET_PARTS * max(gates.count, 1)
-        amount = await self._lend(incarnation, ask, parts, recent)
+        amount, until = await self._lend(incarnation, ask, parts, recent)
         if amount < ask.want:
             others = [
                 name for name in self._store.read(lambda db: ledger.holders(db, ask.purse)) if name != incarnation
@@ -119,20 +121,25 @@ class Lending:
             if others:
                 await gates.recall(ask.purse, others)
                 rest = Ask(ask.n, ask.purse, ask.want - amount)
-                amount += await self._lend(incarnation, rest, parts, 0, again=":again")
+                amount += (await self._lend(incarnation, rest, parts, 0, again=":again"))[0]
         crash.point("while-leasing")
         self._remember(incarnation, ask, amount)
-        return Grant(ask.n, ask.purse, amount)
+        return Grant(ask.n, ask.purse, amount, until)
 
-    async def _lend(self, incarnation: str, ask: Ask, parts: int, recent: int, again: str = "") -> int:
+    async def _lend(self, incarnation: str, ask: Ask, parts: int, recent: int, again: str = "") -> tuple[int, int]:
+        """How much, and until when it is good (0: no end)."""
         at, ref = self._clock(), f"lend:{incarnation}:{ask.n}{again}"
 
         def size(left: int) -> int:
             return max(ask.want, min(left // parts, recent))
 
-        return await asyncio.wrap_future(
-            self._store.write(lambda db: ledger.lend(db, incarnation, ask.purse, size, ref=ref, at=at))
-        )
+        def work(db: Connection) -> tuple[int, int]:
+            until = budgets.open_window(db, ask.purse, at) if ask.purse.startswith(BUDGET) else 0
+            if until is None:
+                return 0, 0
+            return ledger.lend(db, incarnation, ask.purse, size, ref=ref, at=at), until
+
+        return await asyncio.wrap_future(self._store.write(work))
 
     async def _limit(self, incarnation: str, ask: Ask, gates: Gates) -> Grant:
         if self._left(ask) < ask.want:
@@ -145,6 +152,11 @@ class Lending:
         window[incarnation] = window.get(incarnation, 0) + amount
         wait = (until - self._clock()) / SECOND if amount < ask.want else 0.0
         return Grant(ask.n, ask.purse, amount, until, wait)
+
+    def _is_over(self, purse: str) -> bool:
+        """Of a window that has ended gates forget what they had, and some of it may still be in their journals."""
+        now = self._clock()
+        return purse.startswith(BUDGET) and not self._store.read(lambda db: budgets.is_open(db, purse, now))
 
     def _left(self, ask: Ask) -> int:
         return max(0, ask.limit - sum(self._window(ask.purse).values()))

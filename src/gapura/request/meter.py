@@ -1,18 +1,27 @@
 """What a request may cost is taken before it is sent: a hold is never smaller than what is settled.
 
-requests a minute   one                              of the key and of the account
-tokens a minute     what it will probably cost       corrected when it is settled
-budget              min(worst case, what is left)    the cap goes upstream as the output limit
+requests a minute   one                                  once, of the key and of the account
+tokens a minute     what it will probably cost           once; corrected when it is settled
+budgets             min(worst case, what is left)        for a target: all of it from each that applies
+who pays            min(worst case, what is left)        for a target: grants in their order, then the account's tokens
+
+Which budgets and grants apply, and what the worst case is, depends on who answers, so they are taken for one target at
+a time, before it is tried, and given back before the next one is.  The least that is left caps the answer: the cap goes
+upstream as the output limit.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from gapura.errors import LimitReached, QuotaSpent
+from gapura.clock import text
+from gapura.errors import LimitReached, QuotaSpent, Unpriced
 from gapura.providers.catalogue import model
+from gapura.terms.budgets import REQUESTS, TOKENS, Budget, span
 from gapura.terms.caller import Caller
+from gapura.terms.holds import Taken, Unpaid, charges
+from gapura.terms.price import Dearest, Price, dearest
 from gapura.terms.rulebook import Target
-from gapura.wire.dialect import Asked
+from gapura.terms.usage import Usage
+from gapura.wire.dialect import Asked, Kind
 
 # Below so few output tokens an answer is of no use to anybody: refuse instead of cutting it off after a word.
 LEAST_OUTPUT = 16
@@ -22,6 +31,9 @@ UNKNOWN_OUTPUT = 131_072
 
 # What an answer probably costs, where the request does not limit it; corrected at settlement.
 USUAL_OUTPUT = 256
+
+# What a grant's `products` call these ways to ask.
+CONVERSATIONS = {"chat", "completions", "responses", "messages"}
 
 
 class Granted(Protocol):
@@ -38,93 +50,284 @@ class Purses(Protocol):
 
     def take(self, purse: str, amount: int, at: int) -> bool: ...
     async def borrow(self, purse: str, want: int, least: int, limit: int, at: int) -> Granted: ...
+    async def some(self, purse: str, want: int, at: int) -> int: ...
+    def owe(self, purse: str, amount: int) -> None: ...
     def give(self, purse: str, amount: int) -> None: ...
 
 
-class Hold(NamedTuple):
-    """`amount` tokens of `purse` ("": no budget applies).  `cap`: output tokens at the most, where the budget limits
-    them.  `taken`: (purse, tokens) of all that was taken."""
+class Prices(Protocol):
+    """The part of `gapura.providers.prices.Prices` that a request needs."""
 
-    amount: int
-    purse: str
-    cap: int | None
-    purses: Purses | None = None
-    taken: Sequence[tuple[str, int]] = ()
-
-    def release(self, used: int) -> None:
-        """Gives back what was not used."""
-        for purse, amount in self.taken:
-            if amount > used and self.purses is not None:
-                self.purses.give(purse, amount - used)
+    def of(self, provider: str, model: str, at: int) -> Price | None: ...
 
 
-UNLIMITED = Hold(0, "", None)
+class Priced(Protocol):
+    """The part of `gapura.rulebook.compile.Rules` that a request needs here: prices are looked at only where money
+    is."""
+
+    @property
+    def prices(self) -> Prices: ...
 
 
-async def meter(
-    purses: Purses, caller: Caller, asked: Asked, body: bytes, *, targets: Sequence[Target], at: int
-) -> Hold:
-    """Take it, for whichever of the targets will answer.
+class Question(NamedTuple):
+    """What is asked, in which way, from which territory ("": unknown), when, and under which rules."""
 
-    Raises LimitReached with the seconds to wait, QuotaSpent, and Unready where the keeper is needed and away.
-    """
-    key, account = caller.key, caller.account
-    limited = (
-        key.requests_per_minute or account.requests_per_minute or key.tokens_per_minute or account.tokens_per_minute
-    )
-    if not limited and account.budget < 0:
-        return UNLIMITED
-    requests: list[tuple[str, int]] = []
-    taken: list[tuple[str, int]] = []
-    try:
-        for owner in (key, account):
-            if limit := owner.requests_per_minute:
-                requests.append(await _minute(purses, "rpm:" + owner.id, 1, limit, at))
-            if limit := owner.tokens_per_minute:
-                taken.append(await _minute(purses, "tpm:" + owner.id, min(_probable(asked, body), limit), limit, at))
-        if account.budget < 0:
-            return Hold(0, "", None, purses, taken)
-        inputs, output, choices = asked.bound(body), _longest(asked, targets), asked.n or 1
-        purse, amount = "tok:" + account.id, inputs + output * choices
-        if not purses.take(purse, amount, at):
-            amount = await _borrowed(purses, purse, amount, inputs + min(output, LEAST_OUTPUT) * choices, at)
-        taken.append((purse, amount))
-        cap = (amount - inputs) // choices
-        return Hold(amount, purse, cap if cap < output else None, purses, taken)
-    except BaseException:
-        for purse, amount in requests + taken:
-            purses.give(purse, amount)
-        raise
+    asked: Asked
+    body: bytes
+    kind: Kind
+    territory: str
+    at: int
+    book: Priced
+
+    def price(self, target: Target) -> Price | None:
+        return self.book.prices.of(target.provider, target.model, self.at)
+
+    def scope(self, target: Target) -> tuple[str, str, str, str, int]:
+        """What grants look at."""
+        product = "chat" if self.kind in CONVERSATIONS else self.kind
+        return target.provider, target.model, product, self.territory, self.at
 
 
-async def _minute(purses: Purses, purse: str, wanted: int, limit: int, at: int) -> tuple[str, int]:
-    if not purses.take(purse, wanted, at):
-        granted = await purses.borrow(purse, wanted, wanted, limit, at)
-        if not granted.amount:
-            kind = "requests" if purse.startswith("rpm:") else "tokens"
-            raise LimitReached(
-                f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
-                kind=kind,
-                retry_after=granted.retry_after,
+class Free:
+    """Nothing applies, nothing is taken."""
+
+    limited = False
+    amount = 0
+    purse = ""
+    holds: tuple[Taken, ...] = ()
+
+    async def hold(self, target: Target) -> int | None:  # noqa: ARG002 - the shape of a metering
+        return None
+
+    def release(self, usage: Usage) -> None: ...
+
+    def undo(self) -> None: ...
+
+
+FREE = Free()
+
+
+class Metering:
+    """What is taken for one request.  `purse` and `amount`, or `holds`: see `gapura.terms.record.Opened`."""
+
+    __slots__ = ("_account", "_key", "_minutes", "_once", "_purses", "_question", "_taken", "amount", "holds", "purse")
+
+    limited = True
+
+    def __init__(self, purses: Purses, caller: Caller, question: Question) -> None:
+        self._purses, self._question = purses, question
+        self._key, self._account = caller.key, caller.account
+        self._once: list[Taken] = []  # for the whole request
+        self._minutes: list[Taken] = []  # for the target, as what follows
+        self._taken: list[Taken] = []
+        self.amount, self.purse = 0, ""
+        self.holds: tuple[Taken, ...] = ()
+
+    async def once(self) -> None:
+        """The minute's limits of key and account.  Raises LimitReached, Unready."""
+        try:
+            for owner in (self._key, self._account):
+                if limit := owner.requests_per_minute:
+                    self._once.append(await self._minute("rpm:" + owner.id, 1, limit))
+                if limit := owner.tokens_per_minute:
+                    self._once.append(await self._minute("tpm:" + owner.id, min(self._probable(), limit), limit))
+        except BaseException:
+            self._put_back(self._once)
+            raise
+
+    async def hold(self, target: Target) -> int | None:
+        """Takes what this target may cost, in place of what was taken for another; output tokens of one choice at the
+        most, where that is less than what was asked for.
+
+        Raises LimitReached, QuotaSpent and Unpriced, then nothing is taken; Unready where the keeper is away.
+        """
+        self._put_back(self._minutes)
+        self._put_back(self._taken)
+        try:
+            return await self._hold(target)
+        except BaseException:
+            self._put_back(self._minutes)
+            self._put_back(self._taken)
+            raise
+
+    def release(self, usage: Usage) -> None:
+        """Gives back what was not used, and keeps what was.  A request was made, whatever it used."""
+        for one in (*self._once, *self._minutes):
+            if one.purse.startswith("tpm:"):
+                if one.amount > usage.total:
+                    self._purses.give(one.purse, one.amount - usage.total)
+                elif one.amount < usage.total:
+                    self._purses.owe(one.purse, usage.total - one.amount)
+        paid = charges(self._taken, usage)
+        for one in self._taken:
+            self._purses.give(one.purse, one.amount - sum(paid.get(one.purse, {}).values()))
+        self._once, self._minutes, self._taken = [], [], []
+
+    def undo(self) -> None:
+        """Nothing was sent to anybody: all of it goes back."""
+        for taken in (self._once, self._minutes, self._taken):
+            self._put_back(taken)
+
+    async def _hold(self, target: Target) -> int | None:
+        account, asked = self._account, self._question.asked
+        inputs, output, choices = asked.bound(self._question.body), _longest(asked, target), asked.n or 1
+        outputs, least = output * choices, min(output, LEAST_OUTPUT) * choices
+        for budget in account.budgets:
+            if budget.applies(self._key.id, target.model):
+                outputs = await self._within(budget, target, inputs, outputs, least)
+        outputs = await self._pay(target, inputs, outputs, least)
+        self._trim(inputs, outputs)
+        self.amount, self.purse, self.holds = 0, "", tuple(self._taken)
+        if self.holds:
+            self.amount = inputs + outputs
+            first = self.holds[0]
+            if len(self.holds) == 1 and first.purse.startswith("tok:"):
+                self.amount, self.purse, self.holds = first.amount, first.purse, ()
+        cap = outputs // choices
+        return cap if cap < output else None
+
+    async def _within(self, budget: Budget, target: Target, inputs: int, outputs: int, least: int) -> int:
+        """Takes it of a budget; the outputs that it leaves."""
+        purse = budget.purse(self._question.at)
+        if budget.window == "minute":
+            want = 1 if budget.unit == REQUESTS else min(self._probable(), budget.amount)
+            self._minutes.append(await self._minute(purse, want, budget.amount))
+            return outputs
+        if not budget.in_money:
+            amount = await self._most(purse, inputs + outputs, inputs + least, budget)
+            self._taken.append(Taken(purse, amount))
+            return amount - inputs
+        price = self._question.price(target)
+        each = self._each(price, inputs, budget.unit)
+        if price is None or each is None:
+            raise Unpriced(
+                f"{target} has no price in {budget.unit}, in which a budget of this account is ({budget.id}). "
+                "Ask your administrator."
             )
-    return purse, wanted
+        amount = await self._most(purse, each.most(inputs, outputs), each.most(inputs, least), budget)
+        self._taken.append(Taken(purse, amount, price.tiers))
+        enough = each.outputs(inputs, amount)
+        return outputs if enough is None else min(outputs, enough)
+
+    async def _pay(self, target: Target, inputs: int, outputs: int, least: int) -> int:
+        """Takes it of those who pay, in their order; the outputs that they pay for."""
+        question, account, rest = self._question, self._account, Unpaid(inputs, outputs)
+        for grant in account.grants:
+            if not rest.total or not grant.covers(*question.scope(target)):
+                continue
+            if grant.unit == TOKENS:
+                amount = await self._purses.some(grant.purse, rest.total, question.at)
+                rest = rest.less(amount)
+                self._took(Taken(grant.purse, amount))
+                continue
+            price = question.price(target)
+            each = self._each(price, inputs, grant.unit)
+            if price is not None and each is not None:
+                want = each.most(rest.inputs, rest.outputs)
+                amount = await self._purses.some(grant.purse, want, question.at) if want else 0
+                rest = Unpaid(0, 0) if amount == want else rest.less_money(amount, each)
+                self._took(Taken(grant.purse, amount, price.tiers))
+        if account.budget < 0 or not rest.total:
+            return outputs
+        covered = inputs + outputs - rest.total
+        amount = await self._last("tok:" + account.id, rest.total, inputs + least - covered)
+        self._took(Taken("tok:" + account.id, amount))
+        return outputs - (rest.total - amount)
+
+    def _took(self, one: Taken) -> None:
+        if one.amount:
+            self._taken.append(one)
+
+    async def _last(self, purse: str, want: int, least: int) -> int:
+        """Of the account's own tokens.  Raises QuotaSpent where the answer would be of no use without them."""
+        if self._purses.take(purse, want, self._question.at):
+            return want
+        amount = (await self._purses.borrow(purse, want, max(least, 1), 0, self._question.at)).amount
+        if amount < least:
+            raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
+        return amount
+
+    async def _most(self, purse: str, want: int, least: int, budget: Budget) -> int:
+        """Of a budget: `want`, or what is left where that is at least `least`."""
+        at = self._question.at
+        if not want or self._purses.take(purse, want, at):
+            return want
+        amount = (await self._purses.borrow(purse, want, max(least, 1), 0, at)).amount
+        if not amount:
+            ends = span(budget.window, budget.zone, at).ends
+            begins = f" It begins anew at {text(ends)}." if ends else " Ask your administrator for more."
+            whose = "key" if budget.key else "account" if budget.account else "organisation"
+            raise QuotaSpent(f"A budget of this {whose} ({budget.id}) is used up.{begins}")
+        return amount
+
+    async def _minute(self, purse: str, wanted: int, limit: int) -> Taken:
+        at = self._question.at
+        if not self._purses.take(purse, wanted, at):
+            granted = await self._purses.borrow(purse, wanted, wanted, limit, at)
+            if not granted.amount:
+                kind = "requests" if purse.startswith("rpm:") else "tokens"
+                raise LimitReached(
+                    f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
+                    kind=kind,
+                    retry_after=granted.retry_after,
+                )
+        return Taken(purse, wanted)
+
+    def _trim(self, inputs: int, outputs: int) -> None:
+        """A budget that was asked first may have given more than those who came later leave use for."""
+        for number, one in enumerate(self._taken):
+            if not one.purse.startswith("bud:"):
+                continue
+            need = inputs + outputs
+            if one.tiers and (each := dearest(one.tiers, inputs)):
+                need = each.most(inputs, outputs)
+            if one.amount > need:
+                self._purses.give(one.purse, one.amount - need)
+                self._taken[number] = Taken(one.purse, need, one.tiers)
+
+    def _put_back(self, taken: list[Taken]) -> None:
+        for one in taken:
+            self._purses.give(one.purse, one.amount)
+        taken.clear()
+
+    def _probable(self) -> int:
+        asked = self._question.asked
+        limit = USUAL_OUTPUT if asked.output_limit is None else asked.output_limit
+        return len(self._question.body) // 4 + min(limit, USUAL_OUTPUT) * (asked.n or 1)
+
+    @staticmethod
+    def _each(price: Price | None, inputs: int, currency: str) -> Dearest | None:
+        """None where the model has no price in this currency: nothing is exchanged."""
+        return dearest(price.tiers, inputs) if price is not None and price.currency == currency else None
 
 
-async def _borrowed(purses: Purses, purse: str, most: int, least: int, at: int) -> int:
-    amount = (await purses.borrow(purse, most, least, 0, at)).amount
-    if not amount:
-        raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
-    return amount
+def limited(caller: Caller) -> bool:
+    """Whether anything has to be taken for a request of theirs."""
+    key, account = caller.key, caller.account
+    return bool(
+        account.budget >= 0
+        or account.budgets
+        or account.grants
+        or key.requests_per_minute
+        or key.tokens_per_minute
+        or account.requests_per_minute
+        or account.tokens_per_minute
+    )
 
 
-def _longest(asked: Asked, targets: Sequence[Target]) -> int:
+async def meter(purses: Purses, caller: Caller, question: Question) -> Metering:
+    """The limits by the minute are taken; the rest is taken for each target that is tried.
+
+    Raises LimitReached with the seconds to wait, and Unready where the keeper is needed and away.
+    """
+    metering = Metering(purses, caller, question)
+    await metering.once()
+    return metering
+
+
+def _longest(asked: Asked, target: Target) -> int:
     """Tokens of one choice of the answer at the most."""
     if asked.output_limit == 0:
         return 0
-    ceiling = max([model(target.provider, target.model).max_output or UNKNOWN_OUTPUT for target in targets])
+    ceiling = model(target.provider, target.model).max_output or UNKNOWN_OUTPUT
     return min(asked.output_limit or ceiling, ceiling)
-
-
-def _probable(asked: Asked, body: bytes) -> int:
-    limit = USUAL_OUTPUT if asked.output_limit is None else asked.output_limit
-    return len(body) // 4 + min(limit, USUAL_OUTPUT) * (asked.n or 1)

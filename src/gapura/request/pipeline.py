@@ -11,14 +11,14 @@ from random import Random
 import structlog
 
 from gapura.clock import Clock
-from gapura.errors import GapuraError, NotFound, UpstreamFailed
+from gapura.errors import GapuraError, LimitReached, NotFound, Unpriced, UpstreamFailed
 from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Transport
 from gapura.request.accept import Exchange, accept
 from gapura.request.decide import Freshness, decide, servable
 from gapura.request.identify import Directory, identify, scoped
 from gapura.request.locate import Places, locate
-from gapura.request.meter import Purses, meter
+from gapura.request.meter import FREE, Free, Metering, Purses, Question, limited, meter
 from gapura.request.notice import Notices
 from gapura.request.relay import Way, begin
 from gapura.request.route import Health, may_follow, next_after, order, told
@@ -89,10 +89,13 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
             exchange.notes += gate.notices.of(rules, decision, caller, origin, exchange.at)
         permitted = servable(decision, rules, fresh=exchange.at <= gate.freshness.fresh_until)
         targets = order(permitted, gate.health, exchange.at, gate.rng, route=route, book=rules.book)
-        hold = await meter(gate.purses, caller, asked, body, targets=targets, at=exchange.at)
-        settling.held(hold, body)
-        ask = Ask(exchange.dialect, body, asked, route, hold.cap, strict=caller.key.strict)
-        await _answer(exchange, gate, settling, ask, targets)
+        metering: Metering | Free = FREE
+        if limited(caller):
+            question = Question(asked, body, exchange.dialect.kind, origin.territory, exchange.at, rules)
+            metering = await meter(gate.purses, caller, question)
+        settling.held(metering, body)
+        ask = Ask(exchange.dialect, body, asked, route, None, strict=caller.key.strict)
+        await _answer(exchange, gate, settling, ask, targets, metering)
     except GapuraError as error:
         settling.failed(error, started=exchange.started)
         await exchange.fail(error)
@@ -110,9 +113,13 @@ def _route(rules: Rules, caller: Caller, model: str) -> Route:
     return route
 
 
-async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, targets: Sequence[Target]) -> None:
-    """Try the targets in order until one begins to answer, then hand its answer on.  Raises GapuraError."""
+async def _answer(
+    exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, targets: Sequence[Target], metering: Metering | Free
+) -> None:
+    """Try the targets in order until one begins to answer, then hand its answer on.  One that nobody pays for, or that
+    would lose too much, is passed over.  Raises GapuraError."""
     failure: UpstreamFailed | None = None
+    short: GapuraError | None = None
     failed: Target | None = None
     lost: list[TooMuchLost] = []
     while targets:
@@ -120,7 +127,11 @@ async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, 
         if failed is not None and not may_follow(ask.route, failed, target, gate.rules.book):
             continue
         try:
+            if metering.limited:
+                ask.cap = await metering.hold(target)
             return await _try(exchange, gate, settling, translate(ask, target))
+        except (LimitReached, Unpriced) as reason:
+            short = reason.bare()
         except TooMuchLost as reason:
             lost.append(reason)
         except UpstreamFailed as error:
@@ -128,7 +139,7 @@ async def _answer(exchange: Exchange, gate: Gate, settling: Settling, ask: Ask, 
                 raise
             failure, failed = told(failure, error.bare()), target
             targets = next_after(error, target, targets)
-    raise failure or refusal(lost)
+    raise failure or short or refusal(lost)
 
 
 async def _try(exchange: Exchange, gate: Gate, settling: Settling, outbound: Outbound) -> None:

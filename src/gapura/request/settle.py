@@ -12,6 +12,7 @@ from gapura.clock import Clock
 from gapura.errors import GapuraError, RegionBlocked, Unready, UpstreamFailed
 from gapura.providers import estimators
 from gapura.terms.caller import Caller
+from gapura.terms.holds import Taken
 from gapura.terms.loss import Loss
 from gapura.terms.place import Origin
 from gapura.terms.record import Context, Ended, Entry, Opened, Outcome, Refused
@@ -32,13 +33,16 @@ class Journal(Protocol):
 
 
 class Held(Protocol):
-    """The part of `gapura.request.meter.Hold` that a settlement needs."""
+    """The part of `gapura.request.meter.Metering` that a settlement needs."""
 
     @property
     def amount(self) -> int: ...
     @property
     def purse(self) -> str: ...
-    def release(self, used: int) -> None: ...
+    @property
+    def holds(self) -> tuple[Taken, ...]: ...
+    def release(self, usage: Usage) -> None: ...
+    def undo(self) -> None: ...
 
 
 class Begun(Protocol):
@@ -159,6 +163,7 @@ class Settling:
                 tuple([loss.field for loss in losses]),
                 "" if failure is None else f"{failure.status} {failure.code}",
                 self._context if self.attempts == 1 else None,
+                self._held.holds,
             )
         )
         if failure is not None:
@@ -199,7 +204,9 @@ class Settling:
             return self.cut(error.status, str(error.code))
         if self.attempts:
             return self._end("failed", error.status, Usage(), str(error.code))
-        self._give_back(0)
+        if self._held is not None:
+            self._held.undo()
+            self._held = None
         if self._context is not None and self._journal.room:
             self._journal.append(Refused(self._id, self._clock(), error.status, str(error.code), self._context))
         return None
@@ -211,9 +218,6 @@ class Settling:
             self._journal.append(Ended(self._id, self._clock(), outcome, status, usage, error))
             self._tally.ended(self._provider, outcome, usage, self.failure)
             crash.point("after-end")
-        self._give_back(usage.total)
-
-    def _give_back(self, used: int) -> None:
         held, self._held = self._held, None
         if held is not None:
-            held.release(used)
+            held.release(usage)

@@ -6,11 +6,12 @@ same answer, so answers are remembered by the stretch of time that they hold for
 
 import sys
 from bisect import bisect_right
-from functools import cache
+from functools import cache, cached_property
 from itertools import count
 from typing import TypeVar
 
 from gapura.providers import catalogue
+from gapura.providers.prices import Prices, of_book
 from gapura.rulebook import stand_ins
 from gapura.rulebook.distinct import Distinct
 from gapura.rulebook.egress import Locate, called_from, nowhere
@@ -85,6 +86,11 @@ class Rules:
         self.decisions: Memo[tuple[object, ...], tuple[Route, Decision]] = Memo()
         self._verdicts: Memo[Question, Verdict] = Memo()
         self._shared: Memo[tuple[str, Decision], tuple[Route, Decision]] = Memo()
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What models cost under these rules."""
+        return of_book(self.book)
 
     def is_guarded(self, provider: str) -> bool:
         """Whether any policy has a say about this provider."""

@@ -113,15 +113,17 @@ def spendings(db: Connection, budget: Budget, limit: int = 100) -> list[Spending
 def open_window(db: Connection, purse: str, at: int) -> int | None:
     """Before a gate borrows from a window: makes its purse where it is not there yet.  When the window ends (UTC
     microseconds, 0: never); None where nothing is to be had of it, since it is not now, or the budget is gone."""
-    row = db.execute(f"{SELECT} WHERE id = ? AND removed_at = 0", (purse.split(":")[1],)).fetchone()
-    if row is None:
-        return None
-    budget = SHAPE.struct(row)
-    if not _is_current(budget, purse, at):
+    budget = _now(db, purse, at)
+    if budget is None:
         return None
     if not ledger.balance(db, f"left:{purse}") and not ledger.standing(db, purse).granted:
         ledger.set_budget(db, purse, budget.amount, ref=f"open:{purse}", at=at, unit=budget.unit)
     return span(budget.window, budget.zone, _start(purse)).ends
+
+
+def is_open(db: Connection, purse: str, at: int) -> bool:
+    """Whether gates may have to do with this window now."""
+    return _now(db, purse, at) is not None
 
 
 def concerned(db: Connection, budget: Budget) -> list[str]:
@@ -189,6 +191,13 @@ def _of(db: Connection, organisation: str) -> Iterator[Budget]:
 
 def _which(one: Budget) -> tuple[Any, ...]:
     return one.organisation, one.account, one.key, frozenset(one.models), one.window, one.unit
+
+
+def _now(db: Connection, purse: str, at: int) -> Budget | None:
+    """The budget of a purse whose window is now."""
+    row = db.execute(f"{SELECT} WHERE id = ? AND removed_at = 0", (purse.split(":")[1],)).fetchone()
+    budget = SHAPE.struct(row) if row else None
+    return budget if budget and _is_current(budget, purse, at) else None
 
 
 def _purses(db: Connection, budget: str) -> list[str]:

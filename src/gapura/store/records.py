@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import msgspec
 from apsw import ConstraintError, Cursor
 
-from gapura.store import whole
+from gapura.store import paid, whole
 from gapura.store.base import Connection, Scope
 from gapura.store.courtesy import PIECE
 from gapura.store.journal import Frame, Position
 from gapura.store.ledger.books import Books
+from gapura.store.paid import Spends
 from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Outcome, Progress, Refused
 from gapura.terms.usage import Usage
 
@@ -35,9 +36,6 @@ _ONLY = {
 }
 
 _json = msgspec.json.Encoder()
-
-Spends = dict[str, dict[str, int]]
-"""Purse → class → what is to be taken from what its gate was lent."""
 
 
 class Watermark(NamedTuple):
@@ -155,9 +153,9 @@ class _Rows:
         if entry.attempt > 1:
             self._another(entry, losses)
         self._changed(
-            "UPDATE request SET provider = ?, served_model = ?, hold = ?, purse = ?, losses = ?"
+            "UPDATE request SET provider = ?, served_model = ?, hold = ?, purse = ?, losses = ?, holds = ?"
             " WHERE id = ? AND outcome = 'open'",
-            (entry.provider, entry.model, entry.hold, entry.purse, losses, entry.id),
+            (entry.provider, entry.model, entry.hold, entry.purse, losses, paid.held(entry), entry.id),
         )
 
     def _another(self, entry: Opened, losses: str) -> None:
@@ -186,10 +184,8 @@ class _Rows:
 
     def _ended(self, entry: Ended) -> None:
         charged = end(self._db, entry)
-        if charged is None:
-            self._intake.strange += 1
-        else:
-            whole.add(self._intake.spends, *charged)
+        self._intake.strange += charged is None
+        paid.add(self._intake.spends, charged or {})
 
     def _refused(self, entry: Refused) -> None:
         self._request(entry.id, entry.at, entry.context, "refused")
@@ -243,15 +239,15 @@ class _Rows:
         self._intake.strange += self._db.changes() == 0
 
 
-def end(db: Connection, entry: Ended) -> tuple[str, dict[str, int]] | None:
-    """Ends a request that is open; the purse that pays, and how much by class: no more than was held, and nothing
-    for one that failed.  None where it is not open: the first end is the end."""
+def end(db: Connection, entry: Ended) -> Spends | None:
+    """Ends a request that is open; the purses that pay, and how much by class: no more than was held, and nothing for
+    one that failed.  None where it is not open: the first end is the end."""
     used = entry.usage
     row = db.execute(
         "UPDATE request SET outcome = ?1, status = ?2, error = ?3, input = ?4, output = ?5, cached = ?6,"
         " reasoning = ?7, estimated = ?8, ended_at = ?9,"
         " charged = CASE WHEN ?1 = 'failed' OR purse = '' THEN 0 ELSE min(hold, ?4 + ?5) END"
-        " WHERE id = ?10 AND outcome = 'open' RETURNING purse, charged",
+        " WHERE id = ?10 AND outcome = 'open' RETURNING purse, charged, holds",
         (entry.outcome, entry.status, entry.error, used.input, used.output, used.cached, used.reasoning,
          used.estimated, entry.at, entry.id),
     ).fetchone()  # fmt: skip
@@ -261,7 +257,11 @@ def end(db: Connection, entry: Ended) -> tuple[str, dict[str, int]] | None:
         "UPDATE attempt SET ended_at = ?, failure = ? WHERE request = ? AND ended_at IS NULL",
         (entry.at, entry.error, entry.id),
     )
-    return str(row[0]), used.classes(int(row[1]))
+    holds = paid.taken(str(row[2]))
+    spends = paid.paid(str(row[0]), int(row[1]), holds, entry.outcome, used)
+    if holds:
+        paid.write(db, paid.rows(entry.id, spends))
+    return spends
 
 
 def end_abandoned(db: Connection, incarnation: str) -> tuple[dict[Outcome, int], Spends]:
@@ -278,8 +278,7 @@ def end_abandoned(db: Connection, incarnation: str) -> tuple[dict[Outcome, int],
         usage = Usage(given, relayed, estimated=True) if relayed else Usage(estimated=True)
         charged = end(db, Ended(name, at, outcome, STATUS[outcome], usage, "gate_lost"))
         ended[outcome] += 1
-        if charged:
-            whole.add(spends, *charged)
+        paid.add(spends, charged or {})
     return ended, spends
 
 

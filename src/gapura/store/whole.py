@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from gapura.store import paid
 from gapura.store.base import Connection
 from gapura.store.courtesy import PIECE, in_turns
+from gapura.store.paid import Spends
 from gapura.terms.record import Context, Ended, Entry, Marked, Opened, Progress
 
 Pair = tuple[Opened, Ended]
@@ -14,7 +16,7 @@ _REQUEST = (
     "id, outcome, status, error, account, key, organisation, model, provider, served_model, stream, sandbox, territory,"
     " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, purse, hold,"
     " input, output, cached, reasoning, estimated, charged, opened_at, ended_at, incarnation, losses, subdivision,"
-    " network"
+    " network, holds"
 )
 _INSERT_REQUEST = f"INSERT INTO request ({_REQUEST}) VALUES (?{', ?' * _REQUEST.count(',')})"  # noqa: S608 - names of ours
 
@@ -45,32 +47,29 @@ def pairs(entries: Iterable[Entry]) -> dict[str, Pair]:
     return found
 
 
-def add(spends: dict[str, dict[str, int]], purse: str, amounts: dict[str, int]) -> None:
-    """Adds what a request cost to what others of its purse did."""
-    if amounts:
-        sums = spends.setdefault(purse, {})
-        for of, amount in amounts.items():
-            sums[of] = sums.get(of, 0) + amount
-
-
-def insert(db: Connection, incarnation: str, requests: Iterable[Pair], piece: int = PIECE) -> dict[str, dict[str, int]]:
+def insert(db: Connection, incarnation: str, requests: Iterable[Pair], piece: int = PIECE) -> Spends:
     """Purse → class → what its requests cost, as `records.end` counts it; others are let run after each `piece`.
 
     Raises apsw.ConstraintError, with rows in between, where one of them is known already.
     """
-    spends: dict[str, dict[str, int]] = {}
+    spends: Spends = {}
     for some in in_turns(requests, piece):
         _insert(db, incarnation, some, spends)
     return spends
 
 
-def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: dict[str, dict[str, int]]) -> None:
+def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: Spends) -> None:
     rows, places = [], []
+    charged_to: list[paid.Charge] = []
     for begun, ended in requests:
         used, context = ended.usage, begun.context
         assert context is not None  # noqa: S101 - `pairs` has looked
         charged = min(begun.hold, used.total) if begun.purse and ended.outcome != "failed" else 0
-        add(spends, begun.purse, used.classes(charged))
+        if charged or begun.holds:
+            pays = paid.paid(begun.purse, charged, begun.holds, ended.outcome, used)
+            paid.add(spends, pays)
+            if begun.holds:
+                charged_to += paid.rows(begun.id, pays)
         losses = _json.encode(begun.losses).decode()
         row = (
             begun.id, ended.outcome, ended.status, ended.error, context.account, context.key, context.organisation,
@@ -78,10 +77,11 @@ def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: dict
             context.certainty, context.derivation, context.egress, context.decision, context.effect,
             context.policy_version, *shadowed(context), begun.purse, begun.hold, used.input, used.output, used.cached,
             used.reasoning, used.estimated, charged, begun.at, ended.at, incarnation, losses, context.subdivision,
-            context.network,
+            context.network, paid.held(begun),
         )  # fmt: skip
         rows.append(row)
         answers, verdicts = _json.encode(context.answers), _json.encode(context.verdicts)
         places.append((begun.id, context.address, context.peer, answers.decode(), verdicts.decode()))
     db.executemany(_INSERT_REQUEST, rows)
     db.executemany("INSERT INTO request_place VALUES (?, ?, ?, ?, ?)", places)
+    paid.write(db, charged_to)

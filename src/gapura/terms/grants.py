@@ -4,6 +4,7 @@ An account's grants are used in one total order (Stigg's, docs.stigg.io, credit 
 then what expires soonest, unpaid before paid, effective first, made first, and the id at last.
 """
 
+from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
@@ -53,3 +54,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     def current(self, at: int) -> bool:
         """Whether it is good at that time."""
         return self.effective <= at and not 0 < self.expires <= at
+
+    def covers(self, provider: str, model: str, product: str, territory: str, at: int) -> bool:
+        """Whether it pays for this model (as it is served), this way to ask (chat, embeddings, rerank, moderation) and
+        this place ("": unknown) at that time.  Whether a policy lets the place through was decided before."""
+        return (
+            self.current(at)
+            and (not self.providers or provider in self.providers)
+            and (not self.models or any(fnmatchcase(model, one) for one in self.models))
+            and (not self.products or product in self.products)
+            and (not self.places or territory in self.places)
+        )

@@ -8,10 +8,11 @@ The gate that gives the rest back, the keeper that takes the journal in, and the
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from gapura.terms.price import MILLION, Tiers, cost, rates
+from gapura.terms.price import MILLION, Dearest, Tiers, cost, rates
 from gapura.terms.usage import CLASSES, Usage
 
 MONEY = "money"
@@ -30,6 +31,30 @@ class Taken(msgspec.Struct, frozen=True, array_like=True, gc=False):
     purse: str
     amount: int
     tiers: Tiers = ()
+
+
+class Unpaid(NamedTuple):
+    """Tokens of the worst case that nobody pays yet."""
+
+    inputs: int
+    outputs: int
+
+    @property
+    def total(self) -> int:
+        return self.inputs + self.outputs
+
+    def less(self, amount: int) -> "Unpaid":
+        """Input is paid first, as in `charges`."""
+        inputs = min(amount, self.inputs)
+        return Unpaid(self.inputs - inputs, self.outputs - (amount - inputs))
+
+    def less_money(self, amount: int, each: Dearest) -> "Unpaid":
+        """As many whole tokens as `amount` pays for at the most that each may cost."""
+        inputs = min(self.inputs, amount * MILLION // each.input) if each.input else self.inputs
+        if inputs < self.inputs:
+            return Unpaid(self.inputs - inputs, self.outputs)
+        enough = each.outputs(inputs, amount)
+        return Unpaid(0, 0 if enough is None else max(self.outputs - enough, 0))
 
 
 def charges(taken: Sequence[Taken], usage: Usage) -> dict[str, Spent]:

@@ -4,7 +4,7 @@
 1444000
 """
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -84,12 +84,28 @@ def cost(tiers: Tiers, usage: Usage) -> int | None:
     return (exact + MILLION // 2) // MILLION
 
 
-def most(tiers: Tiers, inputs: int, outputs: int) -> int | None:
-    """What so many tokens cost at the most, rounded up: no use of them costs more."""
-    dearest = [tier.of_classes() for tier in tiers if not tier.above or inputs > tier.above]
-    if any(min(fresh, output) < 0 for fresh, _, output, _ in dearest):
+class Dearest(NamedTuple):
+    """Billionths for a million tokens of input and of output, of whatever class: none costs more."""
+
+    input: int
+    output: int
+
+    def most(self, inputs: int, outputs: int) -> int:
+        """What so many tokens cost at the most, rounded up."""
+        return -(-(inputs * self.input + outputs * self.output) // MILLION)
+
+    def outputs(self, inputs: int, amount: int) -> int | None:
+        """How many tokens of output `amount` suffices for, besides the input; None: for any number."""
+        left = amount * MILLION - inputs * self.input
+        return max(left // self.output, 0) if self.output else None
+
+
+def dearest(tiers: Tiers, inputs: int) -> Dearest | None:
+    """For a request with so many tokens of input at the most; None where something of it has no price."""
+    found = [tier.of_classes() for tier in tiers if not tier.above or inputs > tier.above]
+    if any(min(fresh, output) < 0 for fresh, _, output, _ in found):
         return None
-    exact = max(
-        inputs * max(fresh, cached) + outputs * max(output, reasoning) for fresh, cached, output, reasoning in dearest
+    return Dearest(
+        max(max(fresh, cached) for fresh, cached, _, _ in found),
+        max(max(output, reasoning) for _, _, output, reasoning in found),
     )
-    return -(-exact // MILLION)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from gapura.terms.holds import Taken
 from gapura.terms.place import SourceAnswer
 from gapura.terms.rulebook import Effect
 from gapura.terms.usage import Usage
@@ -45,7 +46,8 @@ class Context(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     """An attempt is about to be sent upstream.  `attempt` counts from 1; a later one ends the one before it, whose
-    failure is `previous`, and has no `context` of its own.  `hold` (tokens) is taken from `purse` ("": none)."""
+    failure is `previous`, and has no `context` of its own.  `hold` (tokens) is taken from `purse` ("": none), or from
+    several: then these are `holds`, and `purse` is ""."""
 
     id: str
     at: int
@@ -57,6 +59,7 @@ class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     losses: tuple[str, ...] = ()
     previous: str = ""
     context: Context | None = None
+    holds: tuple[Taken, ...] = ()
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):

@@ -104,6 +104,7 @@ def _rows(db: Books) -> Iterator[str]:
         SELECT purse, sum(spent), sum(charged) FROM (
             SELECT purse, balance AS spent, 0 AS charged FROM ledger_account WHERE kind = 'spent'
             UNION ALL SELECT purse, 0, charged FROM request WHERE charged > 0
+            UNION ALL SELECT purse, 0, amount FROM charge
         ) GROUP BY purse HAVING sum(spent) <> sum(charged) ORDER BY purse
         """
     )
