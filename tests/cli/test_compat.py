@@ -62,6 +62,22 @@ def test_what_loses_nothing_that_matters_is_a_yes(run: Any, tmp_path: Path) -> N
     assert "1.7 became 1.0" in done.stdout and "facts as of 2026-" in done.stdout
 
 
+def test_requests_of_other_endpoints_are_read_in_their_dialect(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    lines = [
+        {"model": "gpt-4o", "input": "hi", "tools": [{"type": "web_search"}]},
+        {"model": "claude-3-5-haiku-latest", "max_tokens": 9, "system": "s", "messages": USER, "top_k": 3},
+        {"url": "/v1/images/generations", "body": {"model": "dall-e-3", "prompt": "a gate"}},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = json.loads(run("compat", path, "--target", "qwen", "--json").stdout)["data"]
+    lost = {(one["field"], one["weight"]) for one in found["losses"]}
+    assert ("tools.web_search", "contract") in lost and ("top_k", "behavioural") in lost
+    assert any(
+        "no endpoint /v1/images/generations" in one["why"] for one in found["losses"] if one["weight"] == "refused"
+    )
+
+
 @pytest.mark.parametrize(("target", "said"), [("qwen-plsu", "did you mean qwen-plus?"), ("nobody/x", "neither")])
 def test_a_target_that_nobody_knows_is_refused(run: Any, file: Path, target: str, said: str) -> None:
     done = run("compat", file, "--target", target)

@@ -25,9 +25,11 @@ from gapura.compat.probes import PROBES, claimed
 from gapura.errors import BadRequest
 from gapura.request.relay import Way
 from gapura.settings import Settings
+from gapura.wire.messages import MESSAGES
 from gapura.wire.openai import CHAT
+from gapura.wire.responses import RESPONSES
 
-DIALECTS = {requests.CHAT: CHAT}
+DIALECTS = {requests.CHAT: CHAT, "/v1/responses": RESPONSES, "/v1/messages": MESSAGES}
 
 OFTEN = 100
 BUDGET = 20_000

@@ -126,6 +126,7 @@ ELSEWHERE_UNKNOWN = {
     "metadata": drop("cosmetic", means_nothing=({},)),
     "service_tier": drop("cosmetic", means_nothing=("auto", "default")),
     "prompt_cache_key": drop("cosmetic"),
+    "prompt_cache_options": drop("cosmetic"),
     "prompt_cache_retention": drop("cosmetic"),
     "safety_identifier": drop("cosmetic"),
     "modalities": drop("contract", means_nothing=(["text"],)),
