@@ -23,6 +23,7 @@ from gapura.app.rules import rulebook
 from gapura.atlas import sources
 from gapura.atlas.proxies import Trust
 from gapura.clock import system_clock
+from gapura.providers.openai import OPENAI
 from gapura.providers.passthrough import PassThrough
 from gapura.request.decide import decide
 from gapura.request.locate import Places, locate
@@ -77,7 +78,7 @@ def works(folder: Path) -> dict[str, tuple[str, Work, str, Work]]:
                    "hmac.digest of a key", lambda: hmac.digest(b"pepper", b"sk-" + b"0" * 40, "sha256")),
         "sse": ("8 events through a new reader", stream,
                 "split and json.loads each", lambda: [json.loads(e[6:]) for e in events.split(b"\n\n") if e]),
-        "translate": ("to OpenAI", lambda: translate(ask, route.targets[0]),
+        "translate": ("to OpenAI", lambda: translate(ask, route.targets[0], OPENAI),
                       "json.loads and json.dumps", lambda: json.dumps(json.loads(BODY))),
         "journal": ("append an end", lambda: journal.append(ended),
                     "os.write of the same bytes", lambda: os.write(plain, line)),

@@ -1,5 +1,6 @@
 """Settings: what is read, from where, and what stops the start."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,47 @@ def test_the_keeper_answers_to_loopback_names_and_its_own() -> None:
 def test_a_base_url_names_a_host_and_nothing_secret(url: str) -> None:
     with pytest.raises(BadSetting, match=r"^X: expected"):
         base_url(url, "X")
+
+
+def keys_of(tables: dict[str, Any], environ: dict[str, str], folder: Path) -> dict[str, str]:
+    return dict(Settings.load(environ, {"providers": tables}, folder).provider_keys)
+
+
+def test_a_provider_of_ones_own_has_its_key_from_its_variable_or_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from-a-file\n")
+    environ = {"LLAMA_CPP_API_KEY": "a", "TEAM_API_KEY_FILE": "secret", "OTHER_API_KEY": "c", "UNUSED_API_KEY": "d"}
+    tables: dict[str, Any] = {
+        "llama.cpp": {},
+        "two": {"key_variable": "TEAM_API_KEY"},
+        "three": {"key_file": "secret"},
+        "four": {},
+    }
+    tables |= {"five": {"keyless": True}, "openai": {"key_variable": "OTHER_API_KEY"}}
+    assert keys_of(tables, environ, tmp_path) == {
+        "openai": "c",
+        "llama.cpp": "a",
+        "two": "from-a-file",
+        "three": "from-a-file",
+        "five": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "environ", "told"),
+    [
+        ({"key": "sk-1"}, {}, "providers.mine.key: a key does not belong into a file of rules"),
+        ({"api_key": "sk-1"}, {}, "providers.mine.api_key: a key does not belong"),
+        ({"key_variable": "GAPURA_SECRET"}, {}, "providers.mine.key_variable: expected the name of a variable"),
+        ({"key_variable": "GAPURA_X_API_KEY"}, {}, "providers.mine.key_variable"),
+        ({"key_variable": "HOME"}, {}, "providers.mine.key_variable"),
+        ({"key_variable": 3}, {}, "providers.mine.key_variable"),
+        ({"key_file": "nowhere"}, {}, "MINE_API_KEY: its file cannot be read"),
+        ({"key_file": "nowhere"}, {"MINE_API_KEY": "x"}, "MINE_API_KEY: both the secret and a file"),
+        ({"keyless": True}, {"MINE_API_KEY": "x"}, "providers.mine.keyless: there is a key for it"),
+        ({}, {"MINE_API_KEY": "a b"}, "MINE_API_KEY: holds characters that cannot stand in a header"),
+    ],
+)
+def test_a_bad_way_to_a_key_is_named(table: dict[str, Any], environ: dict[str, str], told: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match=re.escape(told)) as caught:
+        keys_of({"mine": table}, environ, tmp_path)
+    assert "sk-1" not in str(caught.value)

@@ -4,7 +4,6 @@ from datetime import date
 
 import pytest
 
-from gapura.providers import PROVIDERS
 from gapura.providers.catalogue import Model, base_url, catalogue, model, territory
 
 
@@ -26,7 +25,7 @@ def test_territory(url: str, where: str) -> None:
     assert territory(url) == where
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", catalogue().vendors)
 def test_each_provider_has_a_place(name: str) -> None:
     assert territory(base_url(name))
 

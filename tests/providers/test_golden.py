@@ -40,7 +40,9 @@ def translated(provider: Provider, given: str, model: str, cap: str = "") -> str
     body = given.strip().encode()
     done = provider.translate(body, openai.read(body), model, int(cap.removeprefix("cap=")) if cap else None)
     losses = "".join(f"{loss.weight} · {loss.field}: {loss.why}\n" for loss in done.losses)
-    return json.dumps(json.loads(done.body), ensure_ascii=False) + "\n----------\n" + losses
+    to = f"POST {done.path}\n" if done.path else ""
+    to += "".join(f"{name.decode()}: {value.decode()}\n" for name, value in done.headers)
+    return to + json.dumps(json.loads(done.body), ensure_ascii=False) + "\n----------\n" + losses
 
 
 def streamed(provider: Provider, given: str, *, usage: bool) -> str:

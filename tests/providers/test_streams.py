@@ -11,7 +11,8 @@ from gapura.errors import UpstreamFailed
 from gapura.providers import PROVIDERS
 from gapura.wire.sse import MAX_EVENT, Decoder
 
-NAMES = sorted(PROVIDERS)
+# Those whose streams are OpenAI's, or nearly so; the others' are in tests of their own.
+NAMES = sorted({*PROVIDERS} - {"anthropic"})
 
 
 def chunk(delta: Any, reason: Any = None, **more: Any) -> bytes:
@@ -149,7 +150,7 @@ def test_a_stream_of_several_choices_is_whole_when_all_have_ended(name: str) -> 
                 reader.close()
 
 
-@pytest.mark.parametrize("name", sorted({*NAMES} - {"openai"}))
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"openai", "azure"}))
 def test_a_choice_ends_once(name: str) -> None:
     out, _ = read(name, [HELLO + chunk({}, "stop") + chunk({}, "length") + END])
     assert out.count(b'"finish_reason":"') == out.count(b'"finish_reason":"stop"') == 1

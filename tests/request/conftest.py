@@ -320,7 +320,8 @@ async def bench(
         transport=transport or Transport(),
         health=Health(),
         ways={
-            name: Way(upstream(vendor.url), tuple(PROVIDERS[name].headers("vk"))) for name, vendor in vendors.items()
+            name: Way(upstream(vendor.url), tuple(PROVIDERS[name].headers("vk")), PROVIDERS[name])
+            for name, vendor in vendors.items()
         },
         rules=Rules(Rulebook(version="v1", endpoints=endpoints, routes=routes)),
         directory=directory,

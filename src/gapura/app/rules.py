@@ -5,18 +5,18 @@ from collections.abc import Callable
 import msgspec
 
 from gapura import clock
-from gapura.providers import PROVIDERS
+from gapura.providers.kinds import provider
 from gapura.providers.transport import upstream
 from gapura.request.relay import Way
 from gapura.rulebook import papers, stand_ins
 from gapura.rulebook.documents import BadDocument
-from gapura.rulebook.endpoints import endpoints
+from gapura.rulebook.endpoints import endpoints, stated_models
 from gapura.rulebook.papers import Paper
 from gapura.rulebook.read import read
 from gapura.settings import Settings
 from gapura.store.base import StoreFailed
 from gapura.store.rulebooks import Document
-from gapura.terms.rulebook import Rulebook
+from gapura.terms.rulebook import Endpoint, Rulebook
 
 # The simulators take any key in the vendor's own form; Zhipu's is `id.secret`.
 SANDBOX_KEYS = {
@@ -38,11 +38,21 @@ def rulebook(settings: Settings, simulators: dict[str, str]) -> Rulebook:
     return read(
         settings.documents,
         endpoints=reached,
-        models=stand_ins.living(settings.documents.get("models", {}), reached, clock.text(clock.system_clock())[:10]),
+        models=_models(settings, reached),
         site_territory=settings.site_territory,
         egress_territory=settings.egress_territory,
         sandbox=bool(simulators),
     )
+
+
+def _models(settings: Settings, reached: tuple[Endpoint, ...]) -> dict[str, tuple[str, ...]]:
+    """Provider → its models: those of the catalogue, also under a name of the operator's, and those that its table
+    names."""
+    today = clock.text(clock.system_clock())[:10]
+    known = stand_ins.living(settings.documents.get("models", {}), reached, today)
+    of_kind = {one.provider: known.get(one.kind or one.provider, ()) for one in reached}
+    stated = stated_models(settings.documents)
+    return known | {name: tuple(dict.fromkeys((*stated.get(name, ()), *models))) for name, models in of_kind.items()}
 
 
 def in_force(
@@ -77,11 +87,12 @@ def with_policies(settings: Settings, simulators: dict[str, str], paper: Paper) 
 def ways(book: Rulebook, settings: Settings) -> dict[str, Way]:
     """Provider → where it is, and the headers with its key, which goes nowhere else."""
     keys = SANDBOX_KEYS if book.sandbox else settings.provider_keys
-    return {
-        endpoint.provider: Way(
-            upstream(endpoint.base_url),
-            tuple(PROVIDERS[endpoint.provider].headers(keys[endpoint.provider])),
-            keys[endpoint.provider].encode(),
-        )
-        for endpoint in book.endpoints
-    }
+    return {endpoint.provider: _way(endpoint, keys[endpoint.provider]) for endpoint in book.endpoints}
+
+
+def _way(endpoint: Endpoint, key: str) -> Way:
+    quirks = msgspec.json.decode(endpoint.quirks) if endpoint.quirks else {}
+    speaker = provider(endpoint.provider, endpoint.kind, quirks)
+    headers = tuple(speaker.headers(key))
+    renewed = (lambda: tuple(speaker.headers(key))) if speaker.expires else None
+    return Way(upstream(endpoint.base_url), headers, speaker, key.encode(), renewed)

@@ -7,7 +7,7 @@ import msgspec
 
 from gapura.compat.requests import Recorded
 from gapura.errors import BadRequest
-from gapura.providers import catalogue
+from gapura.providers import PROVIDERS, catalogue
 from gapura.providers.counterparts import counterpart
 from gapura.request.translate import Ask, TooMuchLost, carry
 from gapura.rulebook.documents import nearest
@@ -132,7 +132,8 @@ def judge(request: Recorded, one: Aim, dialects: Mapping[str, Dialect]) -> Judge
     try:
         asked = dialect.read(request.body)
         route = Route(model=request.model, targets=(target,))
-        losses = carry(Ask(dialect, request.body, asked, route, None, strict=False), target).losses
+        carried = carry(Ask(dialect, request.body, asked, route, None, strict=False), target, PROVIDERS[one.provider])
+        losses = carried.losses
     except TooMuchLost as error:
         losses = error.losses
     except BadRequest as error:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from gapura.compat.check import Aim
+from gapura.providers import PROVIDERS
 from gapura.request.translate import Ask, carry
 from gapura.terms.rulebook import Route, Target
 from gapura.wire import openai, tokens
@@ -153,7 +154,9 @@ def claimed(probe: Probe, aim: Aim) -> tuple[Claimed, str]:
     """What the tables promise of the field at this target, and why."""
     body, target = probe.body(aim.model), Target(aim.provider, aim.model)
     route = Route(model=aim.model, targets=(target,))
-    outbound = carry(Ask(openai.CHAT, body, openai.read(body), route, None, strict=False), target)
+    outbound = carry(
+        Ask(openai.CHAT, body, openai.read(body), route, None, strict=False), target, PROVIDERS[aim.provider]
+    )
     for loss in outbound.losses:
         if loss.field.partition(".")[0] == probe.field:
             return loss.weight, loss.why

@@ -34,9 +34,20 @@ FINISH: dict[str, str | None] = {
     "normal": "stop",
     "sensitive": "content_filter",
     "model_context_window_exceeded": "length",
+    "max_tokens": "length",
+    "refusal": "content_filter",
+    "tool_use": "tool_calls",
     "null": None,
     "": None,
 }
+
+
+Spoken = Callable[[Item], Item]
+"""What a vendor said → the same as OpenAI's object, as far as this module and `normaliser` look at it."""
+
+
+def as_it_is(said: Item) -> Item:
+    return said
 
 
 class Fault(Protocol):
@@ -44,7 +55,11 @@ class Fault(Protocol):
 
 
 def normalise(
-    body: bytes, model: str, fault: Callable[[int, Headers, bytes], UpstreamFailed], clock: Clock
+    body: bytes,
+    model: str,
+    fault: Callable[[int, Headers, bytes], UpstreamFailed],
+    clock: Clock,
+    spoken: Spoken = as_it_is,
 ) -> tuple[bytes, Usage | None]:
     """The OpenAI answer, and what it cost.  Raises UpstreamFailed on an error inside a 200, or garbage."""
     try:
@@ -53,6 +68,7 @@ def normalise(
         raise fault(200, (), body) from None
     if error_in(said):
         raise fault(200, (), body)
+    said = spoken(said) if isinstance(said, dict) else {}
     choices = [item for item in listed(said, "choices") if isinstance(item, dict)]
     if not choices:
         raise UpstreamFailed("The provider's answer has no choices.")
@@ -95,8 +111,10 @@ def choice(given: Item, number: int, answer: str) -> Item:
     calls = [tool_call(call, n, answer) for n, call in enumerate(calls_of(message))]
     content = prose(message, "content")
     said: Item = {"role": "assistant", "content": content, "refusal": text(message, "refusal") or None}
-    if reasoning := prose(message, "reasoning_content"):
+    if reasoning := prose(message, "reasoning_content") or prose(message, "reasoning"):
         said["reasoning_content"] = reasoning
+    if thoughts := listed(message, "thinking_blocks"):
+        said["thinking_blocks"] = thoughts
     if calls:
         said |= {"content": content or None, "tool_calls": calls}
     logprobs = given.get("logprobs")
@@ -152,12 +170,21 @@ def usage_of(said: Any) -> Usage | None:
             break
     else:
         return None
+    # Anthropic counts what comes from a cache, or goes into one, apart from the rest.
+    beside = count(said, "cache_read_input_tokens") + count(said, "cache_creation_input_tokens")
     return Usage(
-        input=count(said, "prompt_tokens") or count(said, "input_tokens"),
+        input=count(said, "prompt_tokens") or count(said, "input_tokens") + beside,
         output=count(said, "completion_tokens") or count(said, "output_tokens"),
-        cached=count(said.get("prompt_tokens_details") or said.get("input_tokens_details"), "cached_tokens"),
-        reasoning=count(said.get("completion_tokens_details") or said.get("output_tokens_details"), "reasoning_tokens"),
+        cached=_part(said, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+        or count(said, "cache_read_input_tokens")
+        or count(said, "prompt_cache_hit_tokens"),
+        reasoning=_part(said, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
+        or _part(said, ("output_tokens_details",), "thinking_tokens"),
     )
+
+
+def _part(said: Item, details: tuple[str, ...], name: str) -> int:
+    return next((found for one in details if (found := count(said.get(one), name))), 0)
 
 
 def usage_said(usage: Usage) -> Item:

@@ -14,7 +14,7 @@ from gapura.terms.loss import Loss, Weight
 
 class Ask:
     """`given` are the caller's top-level fields without the nulls, which mean the default everywhere.  The table
-    and the steps of a vendor fill `body` and `losses`."""
+    and the steps of a vendor fill `body` and `losses`; `path` and `headers` where they depend on the request."""
 
     def __init__(self, given: Mapping[str, Raw], model: str, facts: Model, cap: int | None, *, stream: bool) -> None:
         self.given = {name: value for name, value in given.items() if bytes(value) != b"null"}
@@ -24,6 +24,8 @@ class Ask:
         self.stream = stream
         self.body: dict[str, Any] = {"model": model}
         self.losses: list[Loss] = []
+        self.path = ""
+        self.headers: list[tuple[bytes, bytes]] = []
 
     def value(self, name: str, kind: Any) -> Any:
         """A given field, decoded; None where it is absent.  Raises BadRequest naming it."""
@@ -36,10 +38,10 @@ class Ask:
         if loss not in self.losses:
             self.losses.append(loss)
 
-    def carry(self, table: Mapping[str, Field]) -> None:
+    def carry(self, table: Mapping[str, Field], unknown: Field = UNKNOWN) -> None:
         """Every given field by its line of the table, or as one that the provider does not know."""
         for name, raw in self.given.items():
-            field = table.get(name, UNKNOWN)
+            field = table.get(name, unknown)
             if name in self.facts.refuses:
                 self.lose(name, f"{self.model} refuses it", "behavioural")
                 continue

@@ -88,12 +88,18 @@ class Provider(Operation, Protocol):
 
     def operation(self, kind: Kind) -> Operation | None: ...
 
-    def headers(self, key: str) -> list[tuple[bytes, bytes]]: ...
+    @property
+    def expires(self) -> bool:
+        """Whether the headers are good for a short time only, and are made anew for each request."""
+
+    def headers(self, key: str) -> Headers:
+        """What proves who we are.  `key` "": the server wants none."""
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         """What a refusal or a failure of the vendor means to the caller and to the target's health."""
 
 
 def bearer(key: str) -> list[tuple[bytes, bytes]]:
-    """How all four are asked: OpenAI, Qianfan v2, DashScope and BigModel take the key as a bearer token."""
-    return [(b"authorization", b"Bearer " + key.encode()), (b"content-type", b"application/json")]
+    """How most are asked: OpenAI, Qianfan v2, DashScope and BigModel take the key as a bearer token."""
+    own = [(b"authorization", b"Bearer " + key.encode())] if key else []
+    return [*own, (b"content-type", b"application/json")]

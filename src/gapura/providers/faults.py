@@ -7,7 +7,7 @@ balance as a 429, and an unknown model as a 400.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -53,6 +53,9 @@ OUTCOMES = {
     "overloaded": Outcome(503, "server_error", "server_is_overloaded"),
     "timeout": Outcome(504, "server_error", "upstream_timeout"),
 }
+
+# Of which a vendor that speaks OpenAI's codes is taken at its word.
+OPENAIS = OUTCOMES.keys() - {"region", "failed", "credentials"}
 
 BY_STATUS = {
     401: "credentials",
@@ -122,18 +125,19 @@ def fault(  # noqa: PLR0913 - a vendor's answer, and how to read it
     body: bytes,
     clock: Clock,
     *,
-    native: bool = False,
+    native: Container[str] = (),
     wait: Wait | None = None,
 ) -> UpstreamFailed:
-    """What the vendor `name` meant.  `native`: its codes are OpenAI's own and are passed on; `wait` finds the time
-    to wait for (seconds) in what was said, given the time now."""
+    """What the vendor `name` meant.  `native`: the outcomes of which its codes are OpenAI's own and are passed on;
+    `wait` finds the time to wait for (seconds) in what was said, given the time now."""
     said = read_error(status, body)
-    outcome = OUTCOMES[judge(rules, said)]
+    judged = judge(rules, said)
+    outcome = OUTCOMES[judged]
     message = SECRETS.sub("[hidden]", said.message)[:MAX_MESSAGE] or _unsaid(name, said.status)
     kind, code = outcome.kind, outcome.code
     if outcome is OUTCOMES["credentials"]:
         message = f"{name} refused this gateway's credentials."
-    elif native and outcome is not OUTCOMES["region"] and outcome is not OUTCOMES["failed"]:
+    elif judged in native:
         kind, code = said.kind or kind, said.code or code
     return UpstreamFailed(
         message,

@@ -63,6 +63,11 @@ def whole(low: int, high: int, weight: Weight) -> Field:
     return Field(f"moved into [{low}, {high}]", carry, int, weight)
 
 
+def renamed(to: str) -> Field:
+    """The same bytes under another name."""
+    return Field(f"`{to}`", lambda _, value: ({to: value}, ""))
+
+
 def first(limit: int) -> Field:
     """The first entries of a list, or of a string taken as a list of one."""
 

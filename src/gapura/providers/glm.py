@@ -110,7 +110,7 @@ GLM = Vendor(
     name="glm",
     fields=FIELDS,
     steps=(
-        carry_messages(image=image),
+        carry_messages(takes={"image_url": image}),
         carry_tools(
             kinds=frozenset({"function", "web_search", "retrieval", "mcp"}), choices=frozenset({"auto"}), most=128
         ),

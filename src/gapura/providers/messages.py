@@ -3,6 +3,7 @@
 The bytes of a message that needs no change are left alone; so is the whole list where none does.
 """
 
+import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,32 +22,38 @@ PARTS: Mapping[str, tuple[str, Weight]] = {
     "input_audio": ("the model takes no audio", "contract"),
     "file": ("files are not supported", "contract"),
 }
+UNHEARD_OF: tuple[str, Weight] = ("unknown to this provider", "contract")
 
 
-def carry_messages(*, image: Callable[[Item], Item] | None = None) -> Callable[[Ask], None]:
-    """A step that puts `messages` into the body.  `image` changes an `image_url` part for the vendor."""
+Part = Callable[[Item], Item | None]
+Parts = Mapping[str, Part]
+
+
+def carry_messages(*, takes: Parts = types.MappingProxyType({}), developer: str = "system") -> Callable[[Ask], None]:
+    """A step that puts `messages` into the body.  `takes`: kinds of parts that the vendor takes in a form of its own
+    (None: not this one).  `developer` is the role that it knows this one by."""
 
     def step(ask: Ask) -> None:
         given: list[Item] = ask.value("messages", list[dict[str, Any]])
-        done = [_message(ask, number, message, image) for number, message in enumerate(given)]
+        done = [_message(ask, number, message, takes, developer) for number, message in enumerate(given)]
         ask.body["messages"] = ask.given["messages"] if done == given else done
 
     return step
 
 
-def _message(ask: Ask, number: int, given: Item, image: Callable[[Item], Item] | None) -> Item:
+def _message(ask: Ask, number: int, given: Item, takes: Parts, developer: str) -> Item:
     role, content = given.get("role"), given.get("content")
     if not isinstance(role, str) or role not in ROLES:
         raise _wrong(f"[{number}].role", f"expected one of {', '.join(sorted(ROLES))}")
     message = _echoes(ask, given) if role == "assistant" else dict(given)
-    if role == "developer":
-        ask.lose("messages.role", "developer became system", "cosmetic")
-        message["role"] = "system"
+    if role == "developer" != developer:
+        ask.lose("messages.role", f"developer became {developer}", "cosmetic")
+        message["role"] = developer
     elif role == "function":
         ask.lose("functions", "became tools; the answer has tool_calls", "contract")
         message = {"role": "tool", "tool_call_id": _call_id(given.get("name")), "content": content}
     if isinstance(content, list):
-        parts = [_part(ask, f"[{number}].content[{n}]", part, image) for n, part in enumerate(content)]
+        parts = [_part(ask, f"[{number}].content[{n}]", part, takes) for n, part in enumerate(content)]
         message["content"] = [part for part in parts if part is not None] or ""
     elif content is not None and not isinstance(content, str):
         raise _wrong(f"[{number}].content", "expected a string or a list of parts")
@@ -72,25 +79,21 @@ def _call_id(name: object) -> str:
     return f"call_{name}"
 
 
-def _part(ask: Ask, where: str, part: Any, image: Callable[[Item], Item] | None) -> Item | None:
+def _part(ask: Ask, where: str, part: Any, takes: Parts) -> Item | None:
     if not isinstance(part, dict) or not isinstance(kind := part.get("type"), str):
         raise _wrong(where, "expected an object with a type")
     if kind == "refusal":
         return {"type": "text", "text": part.get("refusal", "")}
-    if kind in {"image_url", "video_url"}:
-        if ask.facts.vision is False:
-            ask.lose(f"messages.{kind}", f"{ask.model} does not see", "contract")
-            return None
-        if kind == "image_url" and image is not None:
-            return image(part)
-    elif kind in PARTS:
-        why, weight = PARTS[kind]
-        ask.lose(f"messages.{kind}", why, weight)
+    if kind in {"image_url", "video_url"} and ask.facts.vision is False:
+        ask.lose(f"messages.{kind}", f"{ask.model} does not see", "contract")
         return None
-    elif kind != "text":
-        ask.lose(f"messages.{kind}", "unknown to this provider", "contract")
-        return None
-    return part
+    if kind in takes and (taken := takes[kind](part)) is not None:
+        return taken
+    if kind in {"text", "image_url", "video_url"}:
+        return part
+    why, weight = PARTS.get(kind, UNHEARD_OF)
+    ask.lose(f"messages.{kind}", why, weight)
+    return None
 
 
 def _wrong(where: str, said: str) -> BadRequest:

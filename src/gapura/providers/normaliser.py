@@ -10,6 +10,8 @@ from gapura.errors import UpstreamFailed
 from gapura.providers.answers import (
     SEARCH,
     Head,
+    Spoken,
+    as_it_is,
     calls_of,
     count,
     finish,
@@ -21,7 +23,6 @@ from gapura.providers.answers import (
     usage_said,
 )
 from gapura.providers.streams import DONE, EMPTY, Fault, Stream
-from gapura.wire.sse import events
 from gapura.wire.tokens import estimate
 
 Item = dict[str, Any]
@@ -39,25 +40,54 @@ class Choice:
         self.ended = False
         self.calls: list[str] = []  # ids, in the order of their indexes
         self.named: set[int] = set()
+        self.indexes: dict[int, int] = {}  # the vendor's index → ours, of the call that has it now
+
+    def place(self, call: Item, said: str, name: str) -> int:
+        """The index of a call: by its id (some vendors number all of them 0), else by the vendor's index; where it
+        leaves out both, this continues the last call."""
+        stated = count(call, "index") if type(call.get("index")) is int else None
+        if said in self.calls and said:
+            index = self.calls.index(said)
+        elif stated is None:
+            index = len(self.calls) if said or not self.calls else len(self.calls) - 1
+        elif stated in self.indexes and said and name:
+            index = len(self.calls)  # another call under an index that is taken
+        else:
+            index = self.indexes.get(stated, len(self.calls))
+        if stated is not None:
+            self.indexes[stated] = index
+        return index
 
 
 class Normaliser(Stream):
-    def __init__(self, model: str, fault: Fault, clock: Clock, *, include_usage: bool, choices: int = 1) -> None:
+    """`spoken` makes a chunk of what the vendor says in an event."""
+
+    def __init__(
+        self,
+        model: str,
+        fault: Fault,
+        clock: Clock,
+        *,
+        include_usage: bool,
+        choices: int = 1,
+        spoken: Spoken = as_it_is,
+    ) -> None:
         super().__init__(fault)
+        self._spoken = spoken
         self._due = choices
         self._include_usage = include_usage
         self._head = Head(model, clock)
         self._choices: dict[int, Choice] = {}
 
     def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
-        for event in events(blocks):
+        for event in self._parted(blocks):
             if event.data.startswith("[DONE]"):
                 self.done = True
                 out.append(self._end())
                 return
             if not event.data.strip():
                 continue  # a keep-alive
-            said = self._read(event)
+            said = self._spoken(self._read(event))
             if not self._head.id:
                 self._head.learn(said, event.data.encode("utf-8", "replace"))
             self.usage = usage_of(said.get("usage")) or self.usage
@@ -98,26 +128,22 @@ class Normaliser(Stream):
     def _delta(self, choice: Choice, given: Item) -> Item:
         """What is new, without what is empty."""
         delta: Item = {}
-        for name in ("content", "reasoning_content", "refusal"):
+        for name in ("content", "reasoning_content", "reasoning", "refusal"):
             if said := prose(given, name):
-                delta[name] = said
+                delta["reasoning_content" if name == "reasoning" else name] = said
                 self.relayed += estimate(said)
+        if thoughts := listed(given, "thinking_blocks"):
+            delta["thinking_blocks"] = thoughts
         if fragments := [one for call in calls_of(given) if (one := self._fragment(choice, call))]:
             delta["tool_calls"] = fragments
         return delta
 
     def _fragment(self, choice: Choice, call: Item) -> Item | None:
-        """By index; where the vendor leaves it out, by id, and without either it continues the last call."""
+        name, arguments = function_of(call)
         said, calls = text(call, "id"), choice.calls
-        if type(call.get("index")) is int:
-            index = min(count(call, "index"), len(calls))
-        elif said:
-            index = calls.index(said) if said in calls else len(calls)
-        else:
-            index = max(len(calls) - 1, 0)
+        index = choice.place(call, said, name)
         if index >= MOST:
             return None
-        name, arguments = function_of(call)
         self.relayed += estimate(arguments)
         function: Item = {"arguments": arguments}
         if name and index not in choice.named:

@@ -14,7 +14,7 @@ from gapura.errors import UpstreamFailed
 from gapura.providers import catalogue
 from gapura.providers.answers import usage_of
 from gapura.providers.base import Headers, Operation, Reader, Translation, bearer
-from gapura.providers.faults import fault
+from gapura.providers.faults import OPENAIS, fault
 from gapura.providers.native import Native, Responses
 from gapura.providers.passthrough import PassThrough
 from gapura.providers.vendor import cap_to
@@ -39,6 +39,7 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "openai"
     path: str = "/chat/completions"
     clock: Clock = system_clock
+    expires: bool = False
     others: Mapping[Kind, Operation] = {}
 
     def operation(self, kind: Kind) -> Operation | None:
@@ -56,7 +57,7 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
             changes["stream_options"] = {**(options or {}), "include_usage": True}
         return Translation(splice(body, changes) if changes else body, tuple(losses))
 
-    def headers(self, key: str) -> list[tuple[bytes, bytes]]:
+    def headers(self, key: str) -> Headers:
         return bearer(key)
 
     def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:  # noqa: ARG002 - a vendor may need it
@@ -72,7 +73,7 @@ class OpenAI(msgspec.Struct, frozen=True, kw_only=True):
         return PassThrough(self.fault, include_usage=include_usage, choices=choices)
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
-        return fault(self.name, (), status, headers, body, self.clock, native=True)
+        return fault(self.name, (), status, headers, body, self.clock, native=OPENAIS)
 
 
 def _limit(chat: ChatRequest, model: str, cap: int | None, losses: list[Loss]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _named(chat: ChatRequest) -> str:
 
 
 def _fault(status: int, headers: Headers, body: bytes) -> UpstreamFailed:
-    return fault("openai", (), status, headers, body, system_clock, native=True)
+    return fault("openai", (), status, headers, body, system_clock, native=OPENAIS)
 
 
 OPENAI = OpenAI(

@@ -51,8 +51,10 @@ def token(said: dict[Any, Any]) -> bool:
 class PassThrough(Stream):
     """The usage chunk is always there, and withheld from a caller who did not ask for it."""
 
-    def __init__(self, fault: Fault, *, include_usage: bool, choices: int = 1) -> None:
+    def __init__(self, fault: Fault, *, include_usage: bool, choices: int = 1, withheld: bytes = b"") -> None:
+        """`withheld`: the mark of chunks without a choice that OpenAI has not."""
         super().__init__(fault)
+        self._withheld = withheld
         self._include_usage = include_usage
         self._due, self._finished = choices, 0
 
@@ -60,7 +62,7 @@ class PassThrough(Stream):
         if not blocks:
             return
         joined = b"\n\n".join([*blocks, b""])
-        if marked(joined) or not whole(blocks):
+        if marked(joined) or not whole(blocks) or (self._withheld and self._withheld in joined):
             for block in blocks:
                 self._look(block, out)
                 if self.done:
@@ -83,7 +85,10 @@ class PassThrough(Stream):
             said = self._read(event)
             self.begun = self.begun or token(said)
             self.usage = usage_of(said.get("usage")) or self.usage
-            if said.get("usage") and said.get("choices") == [] and not self._include_usage:
+            empty = said.get("choices") == []
+            if empty and said.get("usage") and not self._include_usage:
+                return
+            if empty and not said.get("usage") and self._withheld and self._withheld in block:
                 return
         out.append(block + b"\n\n")
         self._note(block)

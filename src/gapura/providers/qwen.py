@@ -71,6 +71,8 @@ FIELDS = {
 
 FAULTS = (
     Rule("context", message=r"range of input length|maximum context length|input is too long"),
+    # The model is asked on the other one of the two native paths.
+    Rule("model", message=r"url error, please check url"),
     Rule("policy", r"data_?inspection_?failed"),
     Rule("image", r"invalidurl|invalidfile.*"),
     Rule("quota", r"arrearage|.*billoverdue|commoditynotpurchased|allocationquota\.freetieronly"),

@@ -1,7 +1,7 @@
 """What both readers of streams share: where events end, where a stream ends, and when an error is raised."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -102,6 +102,14 @@ class Stream(ABC):
         self._handed = self._handed or bool(out)
         return b"".join(out)
 
+    def _parted(self, blocks: list[bytes]) -> Iterator[Event]:
+        """The events of whole blocks.  Where a vendor forgot the blank line between two, each line is one."""
+        for event in events(blocks):
+            if "\n" not in event.data or _is_json(event.data):
+                yield event
+            else:
+                yield from (Event(line, event.name, event.comments) for line in event.data.split("\n"))
+
     def _read(self, event: Event) -> dict[Any, Any]:
         """An event's JSON object.  Raises UpstreamFailed if it is none, or an error: by its name, by DashScope's
         comment, or by its shape."""
@@ -127,10 +135,15 @@ class Stream(ABC):
 
 def _whole(block: bytes) -> bool:
     for event in events([block]):
-        if event.data.startswith("[DONE]"):
-            return True
-        try:
-            decode(event.data)
-        except ValueError:
+        lines = event.data.split("\n")
+        if not (_is_json(event.data) or all(line.startswith("[DONE]") or _is_json(line) for line in lines)):
             return False
+    return True
+
+
+def _is_json(text: str) -> bool:
+    try:
+        decode(text)
+    except ValueError:
+        return False
     return True

@@ -21,23 +21,23 @@ def carry_thinking(*, switch: str = "", efforts: frozenset[str] = frozenset()) -
 
     def step(ask: Ask) -> None:
         facts, effort = ask.facts, ask.value("reasoning_effort", str)
-        asked_by, wanted = _wanted(ask, effort)
+        asked_by, think = wanted(ask, effort)
         lever = facts.switch if facts.thinks else switch
-        if wanted is None:
+        if think is None:
             if facts.thinks == "default":
                 ask.body[lever] = _position(lever, on=False)
             return
-        if facts.thinks == "always" and not wanted:
+        if facts.thinks == "always" and not think:
             ask.lose(asked_by, f"{ask.model} always thinks", "behavioural")
             return
         by_degree = effort in (facts.efforts if facts.thinks else efforts)
         if by_degree:
             ask.body["reasoning_effort"] = effort
-        elif effort is not None and wanted:
+        elif effort is not None and think:
             why = f"{effort} became thinking, without a degree" if lever else f"{effort} is not supported"
             ask.lose("reasoning_effort", why, "behavioural")
         if lever and not (by_degree and not facts.thinks):
-            ask.body[lever] = _position(lever, on=wanted)
+            ask.body[lever] = _position(lever, on=think)
             if lever == "thinking" and lever in ask.given:
                 ask.body[lever] = ask.given[lever]  # it may say more than on or off
         elif not lever and not facts.thinks:
@@ -46,7 +46,7 @@ def carry_thinking(*, switch: str = "", efforts: frozenset[str] = frozenset()) -
     return step
 
 
-def _wanted(ask: Ask, effort: Any) -> tuple[str, bool | None]:
+def wanted(ask: Ask, effort: Any) -> tuple[str, bool | None]:
     """The field that says whether to think, and what it says."""
     switch: bool | None = ask.value("enable_thinking", bool)
     thinking: dict[str, Any] | None = ask.value("thinking", dict[str, Any])
@@ -60,4 +60,6 @@ def _wanted(ask: Ask, effort: Any) -> tuple[str, bool | None]:
 
 
 def _position(switch: str, *, on: bool) -> Any:
+    if switch == "chat_template_kwargs":  # vLLM, SGLang, llama.cpp: the template of the model has the switch
+        return {"enable_thinking": on}
     return on if switch == "enable_thinking" else {"type": "enabled" if on else "disabled"}

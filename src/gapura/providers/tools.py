@@ -16,16 +16,18 @@ def carry_tools(
     described: bool = False,
     forbidden: frozenset[str] = frozenset(),
     most: int = 0,
+    strict: bool = False,
 ) -> Callable[[Ask], None]:
     """A step that puts `tools` and `tool_choice` into the body, and `functions` as tools.
 
     `kinds` are the vendor's types of tools, `choices` what it takes as a choice, `described` whether it wants a
-    description of each function, `forbidden` the names it refuses, `most` the number it takes (0: any).
+    description of each function, `forbidden` the names it refuses, `most` the number it takes (0: any), `strict`
+    whether it holds arguments to their schema.
     """
 
     def step(ask: Ask) -> None:
         given, choice = _given(ask)
-        tools = [tool for n, item in enumerate(given) if (tool := _tool(ask, n, item, kinds))]
+        tools = [tool for n, item in enumerate(given) if (tool := _tool(ask, n, item, kinds, strict=strict))]
         for function in [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]:
             if described and not function.get("description"):
                 ask.lose("tools.description", "the provider wants one: it is the name", "cosmetic")
@@ -52,7 +54,7 @@ def _given(ask: Ask) -> tuple[list[Item], Any]:
     return tools, choice
 
 
-def _tool(ask: Ask, number: int, given: Item, kinds: frozenset[str]) -> Item | None:
+def _tool(ask: Ask, number: int, given: Item, kinds: frozenset[str], *, strict: bool) -> Item | None:
     kind = given.get("type")
     if kind not in kinds:
         if not isinstance(kind, str):
@@ -64,6 +66,8 @@ def _tool(ask: Ask, number: int, given: Item, kinds: frozenset[str]) -> Item | N
         return given
     if not isinstance(function, dict):
         raise BadRequest(f"Invalid value for 'tools[{number}].function': expected an object.", param=f"tools[{number}]")
+    if strict:
+        return given
     if function.get("strict"):
         ask.lose("tools.strict", "arguments are not held to the schema", "behavioural")
     return {**given, "function": {name: value for name, value in function.items() if name != "strict"}}

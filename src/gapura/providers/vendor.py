@@ -8,11 +8,11 @@ import msgspec
 from gapura.clock import Clock, system_clock
 from gapura.errors import UpstreamFailed
 from gapura.providers import catalogue
-from gapura.providers.answers import normalise
+from gapura.providers.answers import Spoken, as_it_is, normalise
 from gapura.providers.ask import Ask
 from gapura.providers.base import Headers, Operation, Reader, Translation, bearer
 from gapura.providers.faults import Rule, Wait, fault
-from gapura.providers.fields import Field
+from gapura.providers.fields import UNKNOWN, Field
 from gapura.providers.normaliser import Normaliser
 from gapura.terms.usage import Usage
 from gapura.wire import openai
@@ -24,8 +24,12 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
-    """`fields` has a line for each field of a chat request; `steps` do, in this order, what takes several at once.
-    `others`: what it does besides chat."""
+    """`fields` has a line for each field of a chat request, `unknown` is what becomes of all others; `steps` do, in
+    this order, what takes several at once.  `facts`: whose models it has, where the catalogue knows another name.
+
+    `key` are the headers that prove who we are, anew for each request where they `expire`.  `plain` and `events` make
+    OpenAI's objects of answers and, for one stream at a time, of events.  `others`: what it does besides chat.
+    """
 
     name: str
     fields: Mapping[str, Field]
@@ -34,26 +38,35 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     wait: Wait | None = None
     clock: Clock = system_clock
     path: str = "/chat/completions"
+    unknown: Field = UNKNOWN
+    facts: str = ""
+    key: Callable[[str], Headers] = bearer
+    expires: bool = False
+    plain: Spoken = as_it_is
+    events: Callable[[], Spoken] = lambda: as_it_is
     others: Mapping[Kind, Operation] = {}
 
     def operation(self, kind: Kind) -> Operation | None:
         return self if kind == "chat" else self.others.get(kind)
 
     def translate(self, body: bytes, chat: openai.ChatRequest, model: str, cap: int | None) -> Translation:
-        ask = Ask(openai.fields(body), model, catalogue.model(self.name, model), cap, stream=bool(chat.stream))
-        ask.carry(self.fields)
+        facts = catalogue.model(self.facts or self.name, model)
+        ask = Ask(openai.fields(body), model, facts, cap, stream=bool(chat.stream))
+        ask.carry(self.fields, self.unknown)
         for step in self.steps:
             step(ask)
-        return Translation(_ENCODER.encode(ask.body), tuple(ask.losses))
+        return Translation(_ENCODER.encode(ask.body), tuple(ask.losses), path=ask.path, headers=tuple(ask.headers))
 
-    def headers(self, key: str) -> list[tuple[bytes, bytes]]:
-        return bearer(key)
+    def headers(self, key: str) -> Headers:
+        return self.key(key)
 
     def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:
-        return normalise(body, model, self.fault, self.clock)
+        return normalise(body, model, self.fault, self.clock, self.plain)
 
     def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
-        return Normaliser(model, self.fault, self.clock, include_usage=include_usage, choices=choices)
+        return Normaliser(
+            model, self.fault, self.clock, include_usage=include_usage, choices=choices, spoken=self.events()
+        )
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         return fault(self.name, self.faults, status, headers, body, self.clock, wait=self.wait)

@@ -129,7 +129,7 @@ async def _answer(
         try:
             if metering.limited:
                 ask.cap = await metering.hold(target)
-            return await _try(exchange, gate, settling, translate(ask, target))
+            return await _try(exchange, gate, settling, translate(ask, target, gate.ways[target.provider].provider))
         except (LimitReached, Unpriced) as reason:
             short = reason.bare()
         except TooMuchLost as reason:

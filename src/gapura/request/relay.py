@@ -12,7 +12,7 @@ import msgspec
 
 from gapura import crash
 from gapura.errors import GapuraError, UpstreamFailed
-from gapura.providers.base import Reader
+from gapura.providers.base import Provider, Reader
 from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Answer, Deadlines, Transport, Upstream
 from gapura.terms.usage import Usage
@@ -41,11 +41,14 @@ Complete = Callable[[Usage | None], None]
 
 
 class Way(msgspec.Struct, frozen=True):
-    """Where a provider is, and the headers that go there, the vendor's `key` among them."""
+    """Where a provider is, how it speaks, and the headers that go there, the vendor's `key` among them; `renewed` makes
+    those that hold for a short time only."""
 
     upstream: Upstream
     headers: tuple[tuple[bytes, bytes], ...]
+    provider: Provider
     key: bytes = b""
+    renewed: Callable[[], tuple[tuple[bytes, bytes], ...]] | None = None
 
     def hide(self, said: bytes) -> bytes:
         """What the vendor said, without its key: some repeat it to whoever sent a wrong one."""
@@ -122,7 +125,8 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
     deadlines = Deadlines(route.connect_s, patience, route.idle_s)
     until = asyncio.get_running_loop().time() + patience
     sent = outbound.sent
-    headers = (*way.headers, *sent.headers) if sent.headers else way.headers
+    headers = way.headers if way.renewed is None else way.renewed()
+    headers = (*headers, *sent.headers) if sent.headers else headers
     parts: list[bytes] = []
     for body in (sent.body, *sent.more):
         answer = await transport.send(way.upstream, outbound.path, headers, body, deadlines)

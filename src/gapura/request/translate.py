@@ -8,7 +8,8 @@ fields is skipped; strict routes and keys refuse behavioural losses too; a route
 from functools import partial
 
 from gapura.errors import BadRequest
-from gapura.providers import PROVIDERS, catalogue
+from gapura.providers import catalogue
+from gapura.providers.base import Provider
 from gapura.providers.outbound import Outbound
 from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, StandIn, Target
@@ -41,9 +42,9 @@ class TooMuchLost(Exception):
         self.losses = losses
 
 
-def translate(ask: Ask, target: Target) -> Outbound:
+def translate(ask: Ask, target: Target, provider: Provider) -> Outbound:
     """What to send, and what it loses.  Raises TooMuchLost, and BadRequest for what no vendor could read."""
-    outbound, route = carry(ask, target), ask.route
+    outbound, route = carry(ask, target, provider), ask.route
     if outbound.losses:
         refused = ("contract", "behavioural") if ask.strict or route.strict else ("contract",)
         names = outbound.carried.names if outbound.carried is not None else {}
@@ -54,10 +55,10 @@ def translate(ask: Ask, target: Target) -> Outbound:
     return outbound
 
 
-def carry(ask: Ask, target: Target) -> Outbound:
+def carry(ask: Ask, target: Target, provider: Provider) -> Outbound:
     """What would be sent, whatever it loses.  Raises TooMuchLost where the provider has no such operation, and
     BadRequest."""
-    provider, route, asked, carried = PROVIDERS[target.provider], ask.route, ask.asked, None
+    route, asked, carried = ask.route, ask.asked, None
     operation = provider.operation(ask.dialect.kind)
     if operation is not None:
         done = operation.translate(ask.body, asked, target.model, ask.cap)

@@ -1,8 +1,10 @@
 """What the operator decides before the process starts.
 
-declared   each setting, once     loading   read once, checked whole     reference   the page that tells of them
+declared   each setting, once     loading   read once, checked whole     keys   the providers'
+reference  the page that tells of them
 """
 
+from gapura.settings.bad import BadSetting
 from gapura.settings.declared import (
     DECLARED,
     DOCUMENTS,
@@ -15,7 +17,7 @@ from gapura.settings.declared import (
     Secret,
     Source,
 )
-from gapura.settings.loading import BadSetting, Settings, base_url
+from gapura.settings.loading import Settings, base_url
 from gapura.settings.reference import describe
 
 __all__ = [

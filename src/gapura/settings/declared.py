@@ -8,8 +8,17 @@ from msgspec import Meta
 
 PREFIX = "GAPURA_"
 DOCUMENTS = ("routes", "packs", "policies", "tests", "lints", "providers", "models", "atlas", "prices", "mail")
-PROVIDER_VARIABLES = {"openai": "OPENAI", "qwen": "DASHSCOPE", "ernie": "QIANFAN", "glm": "ZHIPUAI"}
-"""Provider → what the names of its variables begin with: `…_API_KEY`, `…_API_KEY_FILE`, `…_BASE_URL`."""
+PROVIDER_VARIABLES = {
+    "openai": "OPENAI",
+    "qwen": "DASHSCOPE",
+    "ernie": "QIANFAN",
+    "glm": "ZHIPUAI",
+    "azure": "AZURE_OPENAI",
+    "anthropic": "ANTHROPIC",
+    "zai": "ZAI",
+}
+"""Provider → what the names of its variables begin with: `…_API_KEY`, `…_API_KEY_FILE`, `…_BASE_URL`.  Others are there
+when `[providers.NAME]` is, and have their key from `NAME_API_KEY` or as that table says (`settings.keys`)."""
 
 LEAST_SECRET = 32
 MIB = 1024 * 1024

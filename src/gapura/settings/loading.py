@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gapura import checks, crash
+from gapura.settings.bad import BadSetting
 from gapura.settings.declared import (
     DECLARED,
     DOCUMENTS,
@@ -38,14 +39,11 @@ from gapura.settings.declared import (
     Secret,
     Source,
 )
+from gapura.settings.keys import provider_keys
 
 # What a message does not repeat of a URL.
 PRIVATE, HIDDEN = re.compile(r"(?<=://).*(?=@)|(?<=\?)[^']*"), "[hidden]"
 Nothing: Mapping[str, Any] = types.MappingProxyType({})
-
-
-class BadSetting(ValueError):
-    """Names the setting as the operator wrote it, and the way out."""
 
 
 class Settings(Declared, msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +94,7 @@ class Settings(Declared, msgspec.Struct, frozen=True, kw_only=True):
             values["database"] = f"sqlite:///{folder / database.removeprefix('sqlite:///')}"
         return cls(
             **values,
-            provider_keys=_provider_keys(environ, folder),
+            provider_keys=provider_keys(environ, contents.get("providers", {}), folder, _secret_file),
             base_urls=_base_urls(environ),
             documents={name: contents[name] for name in DOCUMENTS if name in contents},
             sources={name: source for name, (source, _, _) in given.items()},
@@ -207,21 +205,6 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(SECRETS, _secret),
     "smtp_url": checks.relay_url,
 }
-
-
-def _provider_keys(environ: Mapping[str, str], folder: Path) -> dict[str, Secret]:
-    keys = {}
-    for provider, stem in PROVIDER_VARIABLES.items():
-        variable = f"{stem}_API_KEY"
-        direct, named = environ.get(variable, "").strip(), environ.get(f"{variable}_FILE", "").strip()
-        if direct and named:
-            raise BadSetting(f"{variable}: both the secret and a file for it are given; give one")
-        text = _secret_file(named, variable, folder) if named else direct
-        if not re.fullmatch(r"[!-~]*", text):
-            raise BadSetting(f"{variable}: holds characters that cannot stand in a header")
-        if text:
-            keys[provider] = Secret(text)
-    return keys
 
 
 def _base_urls(environ: Mapping[str, str]) -> dict[str, str]:

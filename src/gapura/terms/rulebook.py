@@ -188,12 +188,16 @@ class StandIn(Route, frozen=True, kw_only=True):
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a provider is reached.  Its key is not here: a rulebook may be shown to anybody with a role.
 
-    `egress`: from where this gateway calls it, as the operator states that: addresses and territories."""
+    `egress`: from where this gateway calls it, as the operator states that: addresses and territories.  `kind` is how
+    it speaks ("": as its name says), and `quirks`, as JSON, in what it differs from its
+    kind (`gapura.providers.kinds`)."""
 
     provider: str
     base_url: str
     processing_territory: str
     egress: tuple[str, ...] = ()
+    kind: str = ""
+    quirks: str = ""
 
 
 class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
