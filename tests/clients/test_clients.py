@@ -41,6 +41,9 @@ CLIENTS = {
     "LangChain": Client(
         "langchain_program.py", python("langchain"), ["OpenAIAuthenticationError", 401, "invalid_api_key"]
     ),
+    "LlamaIndex": Client(
+        "llamaindex_program.py", python("llamaindex"), ["AuthenticationError", 401, "invalid_api_key"]
+    ),
     "llm": Client("llm_program.py", python("llm"), ["AuthenticationError"]),
     "LiteLLM": Client("litellm_program.py", python("litellm"), ["AuthenticationError", 401]),
     "AI SDK, openai": Client("ai_program.mjs", NODE, ["AI_APICallError", 401], ("openai",)),
