@@ -119,7 +119,7 @@ class Admin:
 
         return Context(
             store=self.store,
-            settings=Settings.load({}, {}),
+            settings=Settings.load({}, {"home": self.store.path.parent}),
             atlas=lambda: atlas,
             documents=lambda: self.documents,
             trial_atlas=lambda now, corrected: sources.load(now=now, corrected=corrected),

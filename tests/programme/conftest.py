@@ -85,7 +85,8 @@ class Vendor:
             self.account(name)
         claimed = Claimed(external_id=name, **said)
         secret = self.store.secret
-        return self.do(lambda db: pipeline.file(db, secret, None, "moving", claimed, export, self.clock())).id
+        ready = self.store.read(lambda db: pipeline.prepare(db, secret, None, "moving", claimed, export, self.clock()))
+        return self.do(lambda db: pipeline.file(db, secret, ready, self.clock())).id
 
     def vet(self) -> dict[str, int]:
         verdicts = self.store.read(lambda db: pipeline.judge(db, "moving"))
@@ -94,7 +95,7 @@ class Vendor:
 
     def approve(self, *names: str) -> list[str]:
         of = self.store.read(lambda db: pipeline.plan(db, "moving", names))
-        self.do(lambda db: pipeline.approve(db, of, self.by))
+        self.do(lambda db: pipeline.approve(db, "moving", of.claims, "apr_1", self.by))
         return self.do(lambda db: pipeline.make(db, self.by))
 
 

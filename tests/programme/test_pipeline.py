@@ -94,7 +94,8 @@ def test_a_wallet_that_does_not_suffice_promises_nothing(opened: Vendor) -> None
     with pytest.raises(Conflict, match=r"2 claims come to 201000 tokens, and the wallet of moving has 101000"):
         opened.approve(first, second)
     assert state(opened, first) == "clear"
-    opened.do(lambda db: pipeline.approve(db, pipeline.plan(db, "moving", [first]), opened.by))
+    of = opened.store.read(lambda db: pipeline.plan(db, "moving", [first]))
+    opened.do(lambda db: pipeline.approve(db, "moving", of.claims, "apr_1", opened.by))
     left = opened.store.read(lambda db: pipeline.plan(db, "moving", [second])).left
     assert left == 1000, "what is promised is not left, though it is still in the wallet"
 

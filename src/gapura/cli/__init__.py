@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),
     "price": ("gapura.cli.price:price", "What models cost: list, show."),
     "principal": ("gapura.cli.principal:principal", "Who may use the admin API: list, create, revoke."),
+    "programme": (
+        "gapura.cli.programme:programme",
+        "A vendor's programmes: offer, claims, vetting, grants, codes, report.",
+    ),
     "record": ("gapura.cli.record:record", "What was requested: export."),
     "restore": ("gapura.cli.backup:restore", "Put a backup in the place of the store."),
     "route": ("gapura.cli.route:route", "Routes: show, try one from an address."),

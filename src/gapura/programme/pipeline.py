@@ -18,7 +18,7 @@ from gapura.programme.claim import Claimed
 from gapura.programme.vet import Candidate, Verdict
 from gapura.store import accounts, budgets, claims, codes, grants, ledger, outbox, programmes, sealed, uses
 from gapura.store.base import Conflict, Connection, Scope
-from gapura.store.claims import Claim
+from gapura.store.claims import Claim, Evidence
 from gapura.store.programmes import Programme
 from gapura.store.rulebooks import By
 from gapura.store.secrets import Secret
@@ -26,6 +26,7 @@ from gapura.terms import ids
 from gapura.terms.programme import UNDECIDED, Filed, Offer, State
 
 DAY = 86_400 * SECOND
+MILLISECOND = 1000  # what ids are in the order of
 PIECE = 100
 LABEL = "evidence"
 
@@ -39,6 +40,16 @@ class Plan(msgspec.Struct, frozen=True):
     amount: int
     left: int
     unit: str
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A claim that is ready to be taken in."""
+
+    id: str
+    programme: str
+    filed: Filed
+    code: str
+    evidence: Evidence | None
 
 
 # Offer ----------------------------------------------------------------------------------------------------------------
@@ -68,41 +79,60 @@ def in_force(db: Connection, programme: str, version: int = 0) -> Offer:
 # Claim ----------------------------------------------------------------------------------------------------------------
 
 
-def file(  # noqa: PLR0913, PLR0917 - what a claim is made of
-    db: Connection, secret: Secret, scope: Scope, programme: str, claimed: Claimed, evidence: bytes | None, at: int
-) -> Claim:
-    """Takes a claim in: measured, its evidence sealed, its code or invitation redeemed, all or nothing.
+def prepare(  # noqa: PLR0913, PLR0917 - what a claim is made of
+    db: Connection,
+    secret: Secret,
+    scope: Scope,
+    programme: str,
+    claimed: Claimed,
+    evidence: bytes | None,
+    at: int,
+    place: int = 0,
+) -> Prepared:
+    """Everything that takes long: the claim measured, its evidence sealed.  Changes nothing.  `place`: of those that
+    come at one time the one with the lower is the earlier.
 
-    Raises NotFound, BadRequest, and Conflict where the programme is not open or the account has claimed before.
+    Raises NotFound, BadRequest, and Conflict where the programme takes no claims, or the account has claimed before.
     """
-    known = programmes.get(db, programme)
-    terms = in_force(db, programme)
+    known, terms = programmes.get(db, programme), in_force(db, programme)
     organisation = claimed.organisation or scope or accounts.DEFAULT_ORGANISATION
     account = accounts.by_external_id(db, scope, organisation, claimed.external_id).id
-    made_at = intake.made_at(claimed, at)
-    if known.state != "open":
-        raise Conflict(f"{programme} is {known.state}: no claims are taken")
-    if not terms.starts <= made_at < terms.ends:
-        raise Conflict(f"{programme} takes no claims at that time")
+    _takes(known, terms, intake.made_at(claimed, at))
+    claims.first(db, programme, account)
     own = None
     if claimed.way == "record":
         own = uses.of_account(db, account, terms.eligibility.former_provider, *intake.window(terms))
     filed = intake.filed(terms, claimed, account, evidence, own, now=at, digest=lambda word: secret.digest(word).hex())
-    made = claims.file(db, programme, known.version, filed, at)
-    _redeem(db, secret, claimed, made, at)
+    name, shut = ids.new("clm", at + place * MILLISECOND), None
     if evidence is not None:
-        until = at + terms.evidence_days * DAY
-        shut = sealed.seal(secret, LABEL, made.id, evidence)
-        name, digest = claimed.evidence or "export", hashlib.sha256(evidence).hexdigest()
-        claims.keep(db, made.id, name, digest, len(evidence), shut, until)
-    body = {"claim": made.id, "programme": programme, "way": made.way, "tokens": made.tokens}
-    outbox.put(db, "claim.filed", account, body, at)
+        said = claimed.evidence or "export", hashlib.sha256(evidence).hexdigest(), len(evidence)
+        shut = Evidence(*said, at + terms.evidence_days * DAY, sealed.seal(secret, LABEL, name, evidence))
+    return Prepared(name, programme, filed, claimed.code, shut)
+
+
+def file(db: Connection, secret: Secret, ready: Prepared, at: int) -> Claim:
+    """Takes a claim in, and redeems its code or invitation: all or nothing.  Raises as `prepare`."""
+    known = programmes.get(db, ready.programme)
+    _takes(known, in_force(db, ready.programme), ready.filed.made_at)
+    made = claims.file(db, ready.id, ready.programme, known.version, ready.filed, at)
+    _redeem(db, secret, ready.code, made, at)
+    if ready.evidence is not None:
+        claims.keep(db, made.id, ready.evidence)
+    body = {"claim": made.id, "programme": made.programme, "way": made.way, "tokens": made.tokens}
+    outbox.put(db, "claim.filed", made.account, body, at)
     return made
 
 
-def _redeem(db: Connection, secret: Secret, claimed: Claimed, made: Claim, at: int) -> None:
+def _takes(known: Programme, terms: Offer, made_at: int) -> None:
+    if known.state != "open":
+        raise Conflict(f"{known.id} is {known.state}: no claims are taken")
+    if not terms.starts <= made_at < terms.ends:
+        raise Conflict(f"{known.id} takes no claims at that time")
+
+
+def _redeem(db: Connection, secret: Secret, code: str, made: Claim, at: int) -> None:
     if made.way == "code":
-        codes.redeem(db, made.programme, claimed.code, made.account, made.id, secret, at)
+        codes.redeem(db, made.programme, code, made.account, made.id, secret, at)
     elif made.way == "invitation" and not codes.invited(db, made.programme, made.account, made.id, at):
         raise BadRequest("the account has no invitation that holds, and no code or export was given", param="way")
 
@@ -110,11 +140,15 @@ def _redeem(db: Connection, secret: Secret, claimed: Claimed, made: Claim, at: i
 # Vet ------------------------------------------------------------------------------------------------------------------
 
 
-def judge(db: Connection, programme: str) -> dict[str, Verdict]:
-    """What speaks against each claim of a programme."""
+def judge(db: Connection, programme: str, near: str = "") -> dict[str, Verdict]:
+    """What speaks against each claim of a programme; with `near` of those that this claim is tied to alone."""
     terms = in_force(db, programme)
-    shared = claims.attributes(db, programme)
-    found = [_candidate(db, terms, one, shared.get(one.id, ())) for one in _every(db, programme)]
+    if near:
+        among = [claims.get(db, None, name) for name in claims.tied(db, near, terms.vetting.velocity_minutes)]
+        shared = claims.attributes(db, programme, [one.id for one in among])
+    else:
+        among, shared = list(_every(db, programme)), claims.attributes(db, programme)
+    found = [_candidate(db, terms, one, shared.get(one.id, ())) for one in among]
     return vet.vet(terms.vetting, [one for one in found if one is not None])
 
 
@@ -176,16 +210,12 @@ def plan(db: Connection, programme: str, wanted: Sequence[str] = (), limit: int 
             raise BadRequest(f"{one.id} is of {one.programme}", param="claims")
         terms = offers.get(one.version) or offers.setdefault(one.version, in_force(db, programme, one.version))
         rows.append((one.id, sum(grant.amounts(terms, one.tokens))))
-    promised = claims.counts(db, programme).get("approved", (0, 0))[1]
-    left = ledger.balance(db, grants.wallet(programme, known.unit)) - promised
+    left = _left(db, programme, known.unit)
     return Plan(programme, tuple(rows), sum(amount for _, amount in rows), left, known.unit)
 
 
-def approve(db: Connection, of: Plan, by: By) -> str:
-    """Promises the claims what they come to; `make` makes the grants.  The approval's id.
-
-    Raises Conflict where the wallet does not have it, or a claim can no longer be approved.
-    """
+def check(of: Plan) -> None:
+    """Raises Conflict where the wallet does not have it, or the offer gives a claim nothing."""
     if of.amount > of.left:
         raise Conflict(
             f"{len(of.claims)} claims come to {of.amount} {of.unit}, and the wallet of {of.programme} has {of.left};"
@@ -195,10 +225,22 @@ def approve(db: Connection, of: Plan, by: By) -> str:
     for name, amount in of.claims:
         if not amount:
             raise Conflict(f"the offer gives {name} nothing; refuse it, or change the offer", param="claims")
-    approval = ids.new("apr", by.at)
-    claims.move(db, [name for name, _ in of.claims], "approved", by.actor, by.reason, by.at)
-    claims.approve(db, of.claims, approval)
-    return approval
+
+
+def approve(db: Connection, programme: str, rows: Sequence[tuple[str, int]], approval: str, by: By) -> int:
+    """Promises claims what they come to; `make` makes the grants.  How many.
+
+    Raises Conflict where the wallet does not have it, or a claim can no longer be approved.
+    """
+    unit = programmes.get(db, programme).unit
+    check(Plan(programme, tuple(rows), sum(amount for _, amount in rows), _left(db, programme, unit), unit))
+    claims.move(db, [name for name, _ in rows], "approved", by.actor, by.reason, by.at)
+    claims.approve(db, rows, approval)
+    return len(rows)
+
+
+def _left(db: Connection, programme: str, unit: str) -> int:
+    return ledger.balance(db, grants.wallet(programme, unit)) - claims.promised(db, programme)
 
 
 def make(db: Connection, by: By, limit: int = PIECE) -> list[str]:
@@ -247,7 +289,7 @@ def automatic(db: Connection, programme: str, wanted: Sequence[str], by: By) -> 
     of = plan(db, programme, ready) if ready else None
     if of is None or of.amount > of.left or not all(amount for _, amount in of.claims):
         return []
-    approve(db, of, by)
+    approve(db, programme, of.claims, ids.new("apr", by.at), by)
     return ready
 
 

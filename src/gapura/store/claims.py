@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
+from gapura.clock import SECOND
 from gapura.errors import NotFound
 from gapura.store.base import Conflict, Connection, Scope, Shape
-from gapura.terms import ids
 from gapura.terms.programme import MOVES, Attribute, Filed, Found, Measured, State, Way
 
 
@@ -38,6 +38,22 @@ class Move(msgspec.Struct, frozen=True):
     at: int
 
 
+class Evidence(msgspec.Struct, frozen=True):
+    """What was handed in, sealed; kept until then (UTC microseconds)."""
+
+    name: str
+    sha256: str
+    size: int
+    until: int
+    sealed: bytes
+
+
+class Claimed(Conflict):
+    """The account has claimed before."""
+
+    code = "claimed_before"
+
+
 class Kept(msgspec.Struct, frozen=True):
     """Evidence without its bytes; `kept`: whether they are still there."""
 
@@ -52,14 +68,18 @@ SHAPE = Shape(Claim)
 SELECT = f"SELECT {SHAPE.columns} FROM claim"  # noqa: S608 - column names of ours
 
 
-def file(db: Connection, programme: str, version: int, filed: Filed, at: int) -> Claim:
+def first(db: Connection, programme: str, account: str) -> None:
     """Raises Conflict where the account has claimed before, whatever became of it."""
     known: Any = db.execute(
-        "SELECT id, state FROM claim WHERE programme = ? AND account = ?", (programme, filed.account)
+        "SELECT id, state FROM claim WHERE programme = ? AND account = ?", (programme, account)
     ).fetchone()
     if known is not None:
-        raise Conflict(f"{filed.account} has claimed before: {known[0]} is {known[1]}", param="account")
-    claim = ids.new("clm", at)
+        raise Claimed(f"{account} has claimed before: {known[0]} is {known[1]}", param="account")
+
+
+def file(db: Connection, claim: str, programme: str, version: int, filed: Filed, at: int) -> Claim:
+    """Raises Claimed where the account has claimed before."""
+    first(db, programme, filed.account)
     measured = msgspec.json.encode(filed.measured).decode() if filed.measured else ""
     tokens = filed.measured.tokens if filed.measured else 0
     db.execute(
@@ -74,9 +94,9 @@ def file(db: Connection, programme: str, version: int, filed: Filed, at: int) ->
     return get(db, None, claim)
 
 
-def keep(db: Connection, claim: str, name: str, sha256: str, size: int, sealed: bytes, until: int) -> None:  # noqa: PLR0913, PLR0917 - a row
-    """The evidence of a claim."""
-    db.execute("INSERT INTO claim_evidence VALUES (?, ?, ?, ?, ?, ?)", (claim, name, sha256, size, sealed, until))
+def keep(db: Connection, claim: str, evidence: Evidence) -> None:
+    row = claim, evidence.name, evidence.sha256, evidence.size, evidence.sealed, evidence.until
+    db.execute("INSERT INTO claim_evidence (claim, name, sha256, size, sealed, until) VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
 def get(db: Connection, scope: Scope, claim: str) -> Claim:
@@ -110,6 +130,14 @@ def counts(db: Connection, programme: str) -> dict[str, tuple[int, int]]:
         "SELECT state, count(*), sum(amount) FROM claim WHERE programme = ? GROUP BY state ORDER BY state", (programme,)
     )
     return {str(state): (int(number), int(amount)) for state, number, amount in rows}
+
+
+def promised(db: Connection, programme: str) -> int:
+    """What claims come to whose grants are still to be made."""
+    row: Any = db.execute(
+        "SELECT coalesce(sum(amount), 0) FROM claim WHERE programme = ? AND state = 'approved'", (programme,)
+    ).fetchone()
+    return int(row[0])
 
 
 def move(db: Connection, claims: Iterable[str], state: State, actor: str, reason: str, at: int) -> int:
@@ -163,16 +191,36 @@ def signals(db: Connection, claim: str) -> list[Found]:
     return [Found(*row) for row in rows]
 
 
-def attributes(db: Connection, programme: str) -> dict[str, tuple[Attribute, ...]]:
-    """By claim, of the whole programme."""
+def attributes(db: Connection, programme: str, among: Sequence[str] = ()) -> dict[str, tuple[Attribute, ...]]:
+    """By claim; of the whole programme where no claims are named."""
     found: dict[str, list[Attribute]] = {}
-    rows: Any = db.execute(
-        "SELECT a.claim, a.kind, a.value FROM claim c JOIN claim_attribute a ON a.claim = c.id WHERE c.programme = ?",
-        (programme,),
-    )
-    for claim, kind, value in rows:
-        found.setdefault(claim, []).append(Attribute(kind, value))
+    query = "SELECT a.claim, a.kind, a.value FROM claim c JOIN claim_attribute a ON a.claim = c.id WHERE"
+    asked = [(f"{query} c.id = ?", name) for name in among] or [(f"{query} c.programme = ?", programme)]
+    for text, value_of in asked:
+        rows: Any = db.execute(text, (value_of,))
+        for claim, kind, value in rows:
+            found.setdefault(claim, []).append(Attribute(kind, value))
     return {claim: tuple(of) for claim, of in found.items()}
+
+
+def tied(db: Connection, claim: str, minutes: int) -> list[str]:
+    """The claim and those of its programme that it shares something with, over others too; and those from the same
+    network so many minutes before and after it."""
+    first = get(db, None, claim)
+    share = (
+        "SELECT DISTINCT b.claim FROM claim_attribute a JOIN claim_attribute b ON b.kind = a.kind AND b.value = a.value"
+        " JOIN claim c ON c.id = b.claim WHERE a.claim = ? AND c.programme = ?"
+    )
+    found, waiting = {claim}, [claim]
+    while waiting:
+        rows = db.execute(f"{share} AND a.kind NOT IN ('prefix', 'asn')", (waiting.pop(), first.programme))
+        new = {str(name) for (name,) in rows} - found
+        found |= new
+        waiting += new
+    span = minutes * 60 * SECOND
+    near = (claim, first.programme, first.made_at - span, first.made_at + span)
+    rows = db.execute(f"{share} AND a.kind IN ('prefix', 'asn') AND c.made_at > ? AND c.made_at < ?", near)
+    return sorted(found | {str(name) for (name,) in rows})
 
 
 def measured(db: Connection, claim: str) -> Measured | None:

@@ -25,6 +25,7 @@ Action = Literal[
     "webhook.read", "webhook.write",
     "exception.read", "exception.write",
     "appeal.read", "appeal.write", "appeal.decide",
+    "programme.read", "programme.write", "programme.vet", "programme.approve", "programme.claim",
 ]  # fmt: skip
 
 READS: frozenset[Action] = frozenset(
@@ -36,22 +37,30 @@ ROLES: dict[Role, frozenset[Action]] = {
         "account.write", "account.status", "key.write", "principal.read", "principal.write", "rulebook.write",
         "rulebook.activate", "audit.read", "atlas.write", "backup", "webhook.read", "webhook.write",
         "exception.write", "appeal.write", "appeal.decide",
+        "programme.read", "programme.write", "programme.vet", "programme.approve", "programme.claim",
     },
     "operator": READS
     | {
         "account.write", "account.status", "key.write", "rulebook.write", "rulebook.activate", "atlas.write", "backup",
         "webhook.read", "webhook.write", "exception.write", "appeal.write",
+        "programme.read", "programme.write", "programme.vet", "programme.claim",
     },
     "approver": READS
-    | {"account.status", "rulebook.activate", "audit.read", "exception.write", "appeal.write", "appeal.decide"},
-    "auditor": READS | {"principal.read", "audit.read", "webhook.read"},
-    "account": frozenset({"account.read", "key.read", "key.write", "usage.read", "appeal.read", "appeal.write"}),
+    | {
+        "account.status", "rulebook.activate", "audit.read", "exception.write", "appeal.write", "appeal.decide",
+        "programme.read", "programme.vet", "programme.approve",
+    },
+    "auditor": READS | {"principal.read", "audit.read", "webhook.read", "programme.read"},
+    "account": frozenset(
+        {"account.read", "key.read", "key.write", "usage.read", "appeal.read", "appeal.write", "programme.claim"}
+    ),
 }  # fmt: skip
 # What concerns the deployment as a whole: refused to whoever belongs to an organisation, whatever the role.
 WHOLE: frozenset[Action] = frozenset(
     {
         "principal.read", "principal.write", "rulebook.read", "rulebook.write", "rulebook.activate", "audit.read",
         "atlas.write", "backup", "webhook.read", "webhook.write", "exception.read", "exception.write", "appeal.decide",
+        "programme.read", "programme.write", "programme.vet", "programme.approve",
     }
 )  # fmt: skip
 
