@@ -60,3 +60,10 @@ def page(value: str) -> str:
     if value and not re.fullmatch(r"https?://[!#-;=?-~]+", value):
         raise ValueError("expected a URL, as https://example.com/notice")
     return value
+
+
+def site(value: str) -> str:
+    """Where a site is, without any path: its pages stand at the root."""
+    if value and not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?", value):
+        raise ValueError("expected a URL without a path, as https://notice.example.com")
+    return value.rstrip("/").lower()

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from gapura import __version__, runtime
+from gapura import __version__, portal, runtime
 from gapura.app import loops
 from gapura.app.home import Home
 from gapura.app.ruling import Ruling
@@ -31,6 +31,7 @@ from gapura.keeper.outbox import Outbox
 from gapura.keeper.placing import Placing
 from gapura.keeper.recover import recover
 from gapura.keeper.residing import Residing
+from gapura.portal import Portal
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.settings import BadSetting, Settings
@@ -105,14 +106,20 @@ class Keeper:
             wake=self.jobs.wake,
         )
 
-    async def run(self, stop: asyncio.Event, admin_socket: socket.socket, life: Life) -> None:
-        """Serve until `stop`; the gates have drained before."""
+    async def run(
+        self, stop: asyncio.Event, admin_socket: socket.socket, life: Life, portal_socket: socket.socket | None = None
+    ) -> None:
+        """Serve until `stop`; the gates have drained before.  `portal_socket`: for accounts' own pages, where there are
+        any."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         path = runtime.socket_path(self.settings.home)
-        servers = (
+        servers = [
             (loops.server(admin(self.context), self.settings), admin_socket),
             (loops.server(admin(self.context, local=True), self.settings), local_socket(path)),
-        )
+        ]
+        if portal_socket is not None:
+            hosts = frozenset(self.settings.portal_hosts)
+            servers.append((loops.server(self.portal(), self.settings, hosts), portal_socket))
         try:
             async with self.working(), asyncio.TaskGroup() as serving:
                 for one, at in servers:
@@ -163,6 +170,11 @@ class Keeper:
         if self._changes > DELTAS:
             self._write_directory()
             self.hub.publish_directory(str(self._directory), self._seq)
+
+    def portal(self) -> Portal:
+        """Accounts' own pages."""
+        hearing = portal.Hearing(self.store, lambda: self.rules, self.publish, self.jobs.wake)
+        return Portal(hearing, portal.Door(self.settings, self.store.secret))
 
     @property
     def rules(self) -> Rules:

@@ -46,13 +46,15 @@ def serve(settings: Settings, *, sandbox: bool) -> int:
             if settings.authorizes
             else None
         )
+        pages = bind(settings.portal_host, settings.portal_port, "GAPURA_PORTAL_PORT") if settings.public_url else None
         vendors = bind("127.0.0.1", 0, "the sandbox") if home.sandbox else None
         simulators = base_urls(vendors.getsockname()[1]) if vendors else {}
         book, limits = _ruling(settings, home, simulators)
         atlas = sources.load(settings.home, settings.documents)
         asked = url(authorizer) if authorizer else ""
-        told = _keeper(settings, home, simulators, atlas, keeper, asked)
-        children = [Child("keeper", told, (keeper,), stage=1, hup=True)]
+        own = (keeper, pages) if pages else (keeper,)
+        told = _keeper(settings, home, simulators, atlas, own, asked)
+        children = [Child("keeper", told, own, stage=1, hup=True)]
         if vendors:
             children.append(Child("sandbox", _sandbox(vendors), (vendors,)))
         doors = (gates, authorizer) if authorizer else (gates,)
@@ -107,12 +109,20 @@ def bind(host: str, port: int, name: str) -> socket.socket:
 
 
 def _keeper(
-    settings: Settings, home: Home, simulators: dict[str, str], atlas: Atlas, listener: socket.socket, asked: str
+    settings: Settings,
+    home: Home,
+    simulators: dict[str, str],
+    atlas: Atlas,
+    listeners: Sequence[socket.socket],
+    asked: str,
 ) -> Callable[[Life], None]:
+    """`listeners`: the admin API's, and accounts' pages' where there are any."""
+    admin, *pages = listeners
+
     def main(life: Life) -> None:
         async def process(stop: asyncio.Event) -> None:
             keeper = Keeper(settings, home, simulators, atlas, system_clock, authorizer=asked)
-            await keeper.run(stop, listener, life)
+            await keeper.run(stop, admin, life, *pages)
 
         loops.run(life, process)
 
@@ -160,6 +170,8 @@ def banner(
         f"admin       {url(keeper)}/api/v1",
         f"state       {settings.home}",
     ]
+    if settings.public_url:
+        lines.insert(3, f"accounts    {settings.public_url}, served on {settings.portal_host}")
     if asked:
         product = settings.authorizer_product or "the product that they name"
         peers = ", ".join(settings.authorizer_peers)

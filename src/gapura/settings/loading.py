@@ -118,6 +118,17 @@ class Settings(Declared, msgspec.Struct, frozen=True, kw_only=True):
         """Names accepted in `Host` by the keeper (without port), against pages that rebind their own name."""
         return frozenset({"localhost", "127.0.0.1", "[::1]", self.admin_host, *self.allowed_hosts})
 
+    @property
+    def portal_hosts(self) -> frozenset[str]:
+        """Names accepted in `Host` by accounts' pages (without port)."""
+        return frozenset({_host(self.public_url), *self.allowed_hosts})
+
+
+def _host(url: str) -> str:
+    """As `Host` has it: an IPv6 address in brackets."""
+    name = urlsplit(url).hostname or ""
+    return f"[{name}]" if ":" in name else name
+
 
 def _refuse_unknown(names: Iterable[str], known: Iterable[str], sentence: str) -> None:
     valid = list(known)
@@ -201,7 +212,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "egress_addresses": checks.public_addresses,
     "database": checks.database,
     "notice_page": checks.page,
-    "public_url": checks.page,
+    "public_url": checks.site,
     **dict.fromkeys(SECRETS, _secret),
     "smtp_url": checks.relay_url,
 }

@@ -1,5 +1,6 @@
 """API keys.  The key itself is seen once, by whoever asked for it; what is kept is its keyed hash."""
 
+import hmac
 import ipaddress
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -80,6 +81,12 @@ def get(connection: Connection, scope: Scope, key: str) -> Key:
     if row is None:
         raise NotFound(f"there is no key {key}")
     return SHAPE.struct(row)
+
+
+def by_digest(connection: Connection, digest: bytes) -> Key | None:
+    """Whose keyed hash this is, whatever its state; None for nobody's."""
+    row = connection.execute(f"SELECT digest, {SHAPE.columns} FROM key WHERE digest = ?", (digest,)).fetchone()  # noqa: S608 - ours
+    return SHAPE.struct(row[1:]) if row and hmac.compare_digest(row[0], digest) else None
 
 
 def revoke(connection: Connection, scope: Scope, key: str) -> Key:

@@ -1,0 +1,167 @@
+"""What an account is shown, as values: each policy that concerns it, what that rests on, and its objections.
+
+Nothing in here says who decided, or anything of another account; times are UTC microseconds, 0 for none.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from gapura.rulebook.conditions import over
+from gapura.rulebook.opinions import product_name
+from gapura.rulebook.weigh import covers, phase_in_force
+from gapura.store import accounts, appeals, evidence, visits
+from gapura.store.appeals import OPEN, Appeal, Move, State
+from gapura.store.base import Connection
+from gapura.terms.caller import Account, Lifted, Notice, Status
+from gapura.terms.letter import Evidence
+from gapura.terms.rulebook import Effect, Policy
+
+Standing = Literal["served", "warned", "stopped"]
+STANDING: dict[Effect, Standing] = {"allow": "served", "warn": "warned", "review": "warned", "block": "stopped"}
+LONGEST_REASON = 4_000
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A notice: at which stage, when, and what happens from `effective_at` on."""
+
+    stage: str
+    at: int
+    effect: Literal["warn", "block", "suspend"]
+    effective_at: int
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy.  `standing`: what becomes of requests from places that it does not cover, and since when.  `ahead`:
+    what happens next, from `effective_at` on.  `lifted`: what is lifted for the account now, by kind of reason, and
+    until when.  `days`, `interim`: how an objection is heard."""
+
+    policy: str
+    service: str
+    source: str
+    as_of: str
+    standing: Standing
+    since: int
+    ahead: Literal["", "warn", "block", "suspend"]
+    effective_at: int
+    evidence: Evidence | None
+    told: tuple[Told, ...]
+    lifted: dict[str, int]
+    may_object: bool
+    days: int
+    interim: bool
+
+
+class Step(msgspec.Struct, frozen=True):
+    move: Move
+    at: int
+
+
+class Objection(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason` null: its texts are not kept any more; `decision` "": there is none."""
+
+    id: str
+    policy: str
+    service: str
+    state: State
+    due_at: int
+    late: bool
+    made_at: int
+    reason: str | None
+    decision: str
+    history: tuple[Step, ...]
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """The account by the operator's own name for it, and everything that it is shown."""
+
+    account: str
+    status: Status
+    cases: tuple[Case, ...]
+    objections: tuple[Objection, ...]
+
+
+def overview(db: Connection, policies: tuple[Policy, ...], account: str, at: int) -> Overview:
+    """Raises NotFound where there is no such account (any more)."""
+    found = accounts.get(db, None, account)
+    made = appeals.of_account(db, account)
+    services = {policy.name: product_name(policy) for policy in policies}
+    return Overview(
+        found.external_id,
+        found.status,
+        tuple(_cases(db, policies, found, made, at)),
+        tuple(_objection(db, one, services.get(one.policy, one.policy), at) for one in reversed(made)),
+    )
+
+
+def _cases(
+    db: Connection, policies: tuple[Policy, ...], account: Account, made: list[Appeal], at: int
+) -> Iterator[Case]:
+    judged = {one.policy for one in visits.known(db, account.id) if one.given}
+    for policy in policies:
+        seen = evidence.against(db, account.id, lambda place, policy=policy: covers(policy, place, at), at)  # type: ignore[misc]
+        told = tuple(one for one in account.notices if one.policy == policy.name)
+        lifted = [one for one in account.lifted if one.policy == policy.name and _stands(one, at)]
+        if seen or told or lifted or policy.name in judged:
+            open_ = any(one.policy == policy.name and one.state in OPEN for one in made)
+            yield _case(policy, seen, told, lifted, at, may_object=not open_ and _hits(lifted))
+
+
+def _case(
+    policy: Policy, seen: Evidence | None, told: tuple[Notice, ...], lifted: list[Lifted], at: int, *, may_object: bool
+) -> Case:
+    phase = phase_in_force(policy, at)
+    ahead, effective_at = _ahead(policy, told, at)
+    return Case(
+        policy=policy.name,
+        service=product_name(policy),
+        source=policy.pack.source if policy.pack.source.startswith("https://") else "",
+        as_of=policy.pack.as_of,
+        standing=STANDING[phase.effect] if phase else "served",
+        since=phase.starts if phase else 0,
+        ahead=ahead,
+        effective_at=effective_at,
+        evidence=seen,
+        told=tuple(Told(one.stage, one.at, one.effect, one.effective_at) for one in told),
+        lifted={one.kind: one.ends for one in lifted},
+        may_object=may_object,
+        days=policy.appeals.days,
+        interim=policy.appeals.interim,
+    )
+
+
+def _ahead(policy: Policy, told: tuple[Notice, ...], at: int) -> tuple[Literal["", "warn", "block", "suspend"], int]:
+    """What the account was told, else the next phase that blocks."""
+    for notice in sorted(told, key=lambda one: one.effective_at):
+        if notice.effective_at > at:
+            return notice.effect, notice.effective_at
+    for phase in policy.phases:
+        if phase.effect == "block" and phase.starts > at:
+            return "block", phase.starts
+    return "", 0
+
+
+def _hits(lifted: list[Lifted]) -> bool:
+    """Whether there is anything to object to."""
+    return not any(one.kind in {"exception", "release"} for one in lifted)
+
+
+def _stands(one: Lifted, at: int) -> bool:
+    return one.starts <= at and not over(one, at)
+
+
+def _objection(db: Connection, one: Appeal, service: str, at: int) -> Objection:
+    texts = appeals.texts(db, one.id)
+    return Objection(
+        id=one.id,
+        policy=one.policy,
+        service=service,
+        state=one.state,
+        due_at=one.due_at,
+        late=one.state in OPEN and one.due_at <= at,
+        made_at=one.made_at,
+        reason=texts.reason if texts else None,
+        decision=texts.decision if texts else "",
+        history=tuple(Step(step.move, step.at) for step in appeals.moves(db, one.id)),
+    )
