@@ -118,6 +118,15 @@ class ResponsesStream(Stream):
         self.usage = usage_of(response.get("usage"))
         self.begun = self.done = True
 
+    def close(self) -> bytes:
+        """What came last is not handed on where the stream was cut."""
+        last = self._last
+        try:
+            return super().close()
+        except UpstreamFailed:
+            self._last = last
+            raise
+
     def _rest(self) -> bytes | None:
         return None
 

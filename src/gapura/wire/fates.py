@@ -85,6 +85,11 @@ def text_at(given: Mapping[str, Any], name: str, where: str) -> str:
     return found
 
 
+def kind_at(given: Mapping[str, Any], where: str, usual: str) -> str:
+    """The `type` of an object, or the usual one where none is said."""
+    return usual if given.get("type") is None else text_at(given, "type", where)
+
+
 def object_at(given: Any, where: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise wrong(where, "expected an object")

@@ -15,7 +15,7 @@ def messages_of(draft: Draft) -> list[Item]:
         found.append({"role": "system", "content": texts_of(draft, system, "system")})
     for number, message in enumerate(list_at(draft.given.get("messages"), "messages")):
         where = f"messages[{number}]"
-        role, content = object_at(message, where).get("role"), message.get("content")
+        role, content = text_at(object_at(message, where), "role", where), message.get("content")
         if role not in {"user", "assistant", "system"}:
             raise wrong(f"{where}.role", "expected user or assistant")
         if isinstance(content, str):

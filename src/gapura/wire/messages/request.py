@@ -10,7 +10,19 @@ from msgspec import Meta, Raw
 from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
 from gapura.wire import openai, tokens
-from gapura.wire.fates import HONOURED, Draft, Line, degraded, ignored, list_at, object_at, refused, text_at, translated
+from gapura.wire.fates import (
+    HONOURED,
+    Draft,
+    Line,
+    degraded,
+    ignored,
+    kind_at,
+    list_at,
+    object_at,
+    refused,
+    text_at,
+    translated,
+)
 from gapura.wire.messages.answer import answer
 from gapura.wire.messages.blocks import messages_of
 from gapura.wire.messages.stream import Stream
@@ -141,7 +153,7 @@ def _tools(draft: Draft) -> None:
     tools = []
     for number, tool in enumerate(list_at(draft.given.get("tools", []), "tools")):
         where = f"tools[{number}]"
-        kind = object_at(tool, where).get("type") or "custom"
+        kind = kind_at(object_at(tool, where), where, "custom")
         if kind != "custom":
             draft.lose(f"tools.{kind}", "tools of the provider's own are not run here", "contract")
             continue
@@ -156,7 +168,7 @@ def _tools(draft: Draft) -> None:
 
 def _choice(draft: Draft) -> None:
     choice = object_at(draft.given.get("tool_choice", {}), "tool_choice")
-    kind = choice.get("type", "auto")
+    kind = kind_at(choice, "tool_choice", "auto")
     if "tools" not in draft.body or not choice:
         return
     if kind == "tool":

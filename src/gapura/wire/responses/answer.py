@@ -65,7 +65,7 @@ def answer(body: bytes, usage: Usage, echo: Echo) -> bytes:
         name = names.item("rs", len(output))
         output.append(reasoning_item(name, message.reasoning_content, summarised=echo.summarises))
     for kind, text in (("output_text", message.content), ("refusal", message.refusal)):
-        if text or (kind == "output_text" and not (message.refusal or message.tool_calls)):
+        if text or (kind == "output_text" and not (output or message.refusal or message.tool_calls)):
             logprobs = logprobs_of(choice.logprobs) if echo.logprobs and kind == "output_text" else []
             part = said_part(kind, text or "", logprobs)
             output.append(message_item(names.item("msg", len(output)), [part], status))

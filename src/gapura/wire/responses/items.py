@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gapura.wire.fates import Draft, list_at, object_at, text_at, wrong
+from gapura.wire.fates import Draft, kind_at, list_at, object_at, text_at, wrong
 
 Item = dict[str, Any]
 
@@ -26,7 +26,7 @@ def messages_of(draft: Draft) -> list[Item]:
         return [*found, {"role": "user", "content": given}]
     for number, item in enumerate(list_at(given, "input")):
         where = f"input[{number}]"
-        kind = object_at(item, where).get("type") or "message"
+        kind = kind_at(object_at(item, where), where, "message")
         if kind in HINTS:
             draft.lose(f"input.{kind}", "what hosted tools did in former turns is not sent", "behavioural")
         elif (take := ITEMS.get(kind)) is not None:
@@ -37,7 +37,7 @@ def messages_of(draft: Draft) -> list[Item]:
 
 
 def _message(draft: Draft, where: str, item: Item, found: list[Item]) -> None:
-    role, content = item.get("role"), item.get("content")
+    role, content = text_at(item, "role", where), item.get("content")
     if role not in ROLES:
         raise wrong(f"{where}.role", f"expected one of {', '.join(sorted(ROLES))}")
     if isinstance(content, str):

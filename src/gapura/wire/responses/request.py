@@ -10,7 +10,7 @@ from gapura.errors import BadRequest
 from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
 from gapura.wire import openai, tokens
-from gapura.wire.fates import HONOURED, Draft, Line, ignored, list_at, object_at, refused, text_at, translated
+from gapura.wire.fates import HONOURED, Draft, Line, ignored, kind_at, list_at, object_at, refused, text_at, translated
 from gapura.wire.responses.answer import Echo, answer
 from gapura.wire.responses.items import messages_of
 from gapura.wire.responses.stream import Stream
@@ -159,7 +159,7 @@ def _tools(draft: Draft) -> None:
     tools = []
     for number, tool in enumerate(list_at(draft.given.get("tools", []), "tools")):
         where = f"tools[{number}]"
-        kind = object_at(tool, where).get("type")
+        kind = kind_at(object_at(tool, where), where, "function")
         if kind != "function":
             draft.lose(f"tools.{kind}", "only functions can be called from here", "contract")
             continue
@@ -185,7 +185,8 @@ def _choice(draft: Draft) -> None:
             name = text_at(choice, "name", "tool_choice")
             draft.body["tool_choice"] = {"type": "function", "function": {"name": name}}
         case "allowed_tools":
-            allowed = {tool.get("name") for tool in list_at(choice.get("tools"), "tool_choice.tools")}
+            given = list_at(choice.get("tools"), "tool_choice.tools")
+            allowed = [object_at(tool, f"tool_choice.tools[{n}]").get("name") for n, tool in enumerate(given)]
             draft.body["tools"] = [tool for tool in draft.body["tools"] if tool["function"]["name"] in allowed]
             draft.body["tool_choice"] = choice.get("mode", "auto")
         case other:
