@@ -5,7 +5,6 @@ SMTPUTF8 at every server on the way (RFC 6531); they are refused, so that somebo
 """
 
 import re
-from email.headerregistry import Address
 
 from gapura.letters import clean
 
@@ -50,9 +49,3 @@ def mailbox(text: str) -> tuple[str, str]:
     if found is None:
         return "", plain(text)
     return clean.name(found["name"].strip('"')), plain(found["address"])
-
-
-def header(name: str, address: str) -> Address:
-    """For a header; `address` is plain already."""
-    local, _, domain = address.rpartition("@")
-    return Address(name, local, domain)

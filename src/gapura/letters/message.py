@@ -10,11 +10,10 @@ There is no `List-Unsubscribe`: a notice about somebody's own account is no list
 """
 
 import base64
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.utils import format_datetime
 from typing import NamedTuple
 
-from gapura.letters import address
+from gapura.letters import headers
 from gapura.letters.sender import Sender
 from gapura.letters.voice import local
 from gapura.terms.letter import token
@@ -35,23 +34,22 @@ class Body(NamedTuple):
 def build(sender: Sender, to: tuple[str, str], identity: str, written_at: int, body: Body) -> bytes:
     """`to`: name and plain address; `identity`: the Message-ID; `written_at`: UTC microseconds."""
     boundary = token(identity)
-    message = EmailMessage(SMTP)
-    message["From"] = address.header(sender.name, sender.address)
-    message["To"] = address.header(*to)
-    if sender.reply_to:
-        message["Reply-To"] = address.header("", sender.reply_to)
-    message["Subject"] = body.subject
-    message["Date"] = local(written_at, sender.zone)
-    message["Message-ID"] = identity
-    message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = ", ".join(body.languages)
-    message["MIME-Version"] = "1.0"
-    message["Content-Type"] = f'multipart/mixed; boundary="=_m_{boundary}"'
-    return message.as_bytes() + _body(body, boundary)
+    head = [
+        headers.mailbox("From", sender.name, sender.address),
+        headers.mailbox("To", *to),
+        headers.mailbox("Reply-To", "", sender.reply_to) if sender.reply_to else b"",
+        headers.text("Subject", body.subject),
+        headers.text("Date", format_datetime(local(written_at, sender.zone))),
+        f"Message-ID: {identity}\r\n".encode(),
+        b"Auto-Submitted: auto-generated\r\n",
+        headers.text("Content-Language", ", ".join(body.languages)),
+        b"MIME-Version: 1.0\r\n",
+        f'Content-Type: multipart/mixed; boundary="=_m_{boundary}"\r\n\r\n'.encode(),
+    ]
+    return b"".join(head) + _body(body, boundary)
 
 
 def _body(body: Body, boundary: str) -> bytes:
-    """The parts, by hand: `EmailMessage` would parse each of their headers anew, in twice the time of all the rest."""
     forms = [_part("text/plain; charset=utf-8", body.text), _part("text/html; charset=utf-8", body.html)]
     inner = f'Content-Type: multipart/alternative; boundary="=_a_{boundary}"\r\n\r\n'.encode()
     parts = [inner + _joined(forms, f"=_a_{boundary}")]
@@ -73,4 +71,4 @@ def _part(kind: str, content: str, further: str = "") -> bytes:
     plain = raw.isascii() and max(map(len, raw.splitlines()), default=0) < _LONGEST_LINE
     lines = raw.splitlines() if plain else base64.encodebytes(b"\r\n".join(raw.splitlines()) + b"\r\n").splitlines()
     head = f"Content-Type: {kind}\r\n{further}Content-Transfer-Encoding: {'7bit' if plain else 'base64'}\r\n\r\n"
-    return head.encode() + b"\r\n".join(lines)
+    return head.encode() + b"\r\n".join(lines) + b"\r\n"
