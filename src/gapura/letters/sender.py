@@ -3,7 +3,7 @@
 >>> read({"mail": {"from": "Example <notices@example.com>", "replyto": "help@example.com"}}, Path())
 Traceback (most recent call last):
 ...
-gapura.settings.loading.BadSetting: mail.replyto: there is no such field (did you mean reply_to?)
+gapura.settings.bad.BadSetting: mail.replyto: there is no such field (did you mean reply_to?)
 """
 
 import difflib
