@@ -104,6 +104,7 @@ class Keeper:
             metrics=self.metrics,
             status=self.status,
             wake=self.jobs.wake,
+            recall=self.hub.call_back,
         )
 
     async def run(

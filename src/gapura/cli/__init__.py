@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "atlas": ("gapura.cli.atlas:atlas", "Place data: show, look up, update, verify, correct."),
     "audit": ("gapura.cli.audit:audit", "Who changed what, and whether anybody altered that."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
+    "budget": ("gapura.cli.budget:budget", "Budgets by organisation, account, key, model and window."),
     "compat": ("gapura.cli.compat:compat", "What recorded requests would lose at another model."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),
     "exception": (

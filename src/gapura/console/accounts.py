@@ -133,8 +133,11 @@ async def set_limits(call: Call, account: str, body: Limits) -> Account:
         _grant(db, [done], call.context.store.clock())
         return done
 
-    intent = Intent("account.limits", account, body.reason)
-    return await call.change(intent, work, Account, lambda done: call.context.publish({}, {done.id: done}))
+    def tell(done: Account) -> None:
+        call.context.publish({}, {done.id: done})
+        call.context.recall(_purse(done.id))
+
+    return await call.change(Intent("account.limits", account, body.reason), work, Account, tell)
 
 
 async def tokens(call: Call, account: str) -> Standing:

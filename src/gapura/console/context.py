@@ -59,7 +59,7 @@ class Context:
     and the `documents` that it was made with; `renew_shadow` lets what the store says run beside.
     `trial_atlas` is the atlas with other builds or corrections, and `renew_atlas` puts what the home and the store
     hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`.  `wake`: jobs were
-    put that are due now."""
+    put that are due now.  `recall`: gates give back what they do not hold of a purse; on the event loop."""
 
     store: Store
     settings: Settings
@@ -77,3 +77,4 @@ class Context:
     metrics: Callable[[], Mapping[str, float]]
     status: Callable[[], Status]
     wake: Callable[[], None] = lambda: None
+    recall: Callable[[str], None] = lambda _: None

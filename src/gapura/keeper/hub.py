@@ -143,6 +143,10 @@ class Hub:
         self._deltas.append(delta)
         self._tell(delta)
 
+    def call_back(self, purse: str) -> None:
+        """There is less of it, or none any more: what gates do not hold comes back.  Nobody waits for it."""
+        self._tell(Recall(purse))
+
     async def recall(self, purse: str, incarnations: Collection[str]) -> None:
         """Returns when those of them that are here have given back what they do not hold, or time is up."""
         waiting = []
