@@ -13,7 +13,7 @@ from gapura.terms.budgets import Budget
 from gapura.terms.caller import Account
 
 
-class Stated(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class NewBudget(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A budget, and why."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""
@@ -53,7 +53,7 @@ async def show(call: Call, budget: str) -> Shown:
     return await call.read(work)
 
 
-async def set_(call: Call, body: Stated) -> Budget:
+async def set_(call: Call, body: NewBudget) -> Budget:
     """States a budget: made where there is none of this scope, window and unit, else its amount and zone change.
 
     Every gate knows within a second.  A lower amount takes what is left at once, and the rest as gates give it back.
