@@ -17,28 +17,30 @@ import msgspec
 from msgspec import Raw
 
 from gapura.terms.loss import Weight
+from gapura.wire.fates import Fate
 
 Carried = tuple[dict[str, Any], str]
 Carry = Callable[[str, Any], Carried]
 
 
 class Field(msgspec.Struct, frozen=True):
-    """`kind` is what msgspec shall decode the value as; Raw leaves the bytes alone.  `weight` "": never a loss."""
+    """`kind` is what msgspec shall decode the value as; Raw leaves the bytes alone.  `weight` None: never a loss."""
 
     does: str
     carry: Carry
     kind: Any = Raw
     weight: Weight | None = None
+    fate: Fate = "translated"
 
 
 def keep() -> Field:
     """The same bytes."""
-    return Field("kept", lambda name, value: ({name: value}, ""))
+    return Field("kept", lambda name, value: ({name: value}, ""), fate="honoured")
 
 
 def typed(kind: Any) -> Field:
     """The same value, of a kind that is checked here because the vendor's own complaint would be obscure."""
-    return Field("kept", lambda name, value: ({name: value}, ""), kind)
+    return Field("kept", lambda name, value: ({name: value}, ""), kind, fate="honoured")
 
 
 def clamp(low: float, high: float, *, above: float | None = None, decimals: int | None = None) -> Field:
@@ -50,7 +52,7 @@ def clamp(low: float, high: float, *, above: float | None = None, decimals: int 
         return {name: near}, "" if near == value else f"{value:g} became {near}"
 
     span = f"into [{low if above is None else above:g}, {high:g}]"
-    return Field(f"moved {span}", carry, float, "behavioural")
+    return Field(f"moved {span}", carry, float, "behavioural", "degraded")
 
 
 def whole(low: int, high: int, weight: Weight) -> Field:
@@ -60,7 +62,7 @@ def whole(low: int, high: int, weight: Weight) -> Field:
         near = min(max(value, low), high)
         return {name: near}, "" if near == value else f"{value} became {near}"
 
-    return Field(f"moved into [{low}, {high}]", carry, int, weight)
+    return Field(f"moved into [{low}, {high}]", carry, int, weight, "degraded")
 
 
 def renamed(to: str) -> Field:
@@ -75,7 +77,7 @@ def first(limit: int) -> Field:
         items = [value] if isinstance(value, str) else value
         return {name: items[:limit]}, f"kept the first {limit} of {len(items)}" if len(items) > limit else ""
 
-    return Field(f"as a list, the first {limit}", carry, str | list[str], "contract")
+    return Field(f"as a list, the first {limit}", carry, str | list[str], "contract", "degraded")
 
 
 def listed() -> Field:
@@ -92,7 +94,8 @@ def drop(weight: Weight, why: str = "not supported", *, means_nothing: tuple[Any
         return {}, "" if value in means_nothing else why
 
     does = "left out" if why == "not supported" else f"left out: {why}"
-    return Field(does, carry, Any if means_nothing else Raw, weight)
+    fate: Fate = "refused" if weight == "contract" else "ignored"
+    return Field(does, carry, Any if means_nothing else Raw, weight, fate)
 
 
 def sized(low: int, high: int, to: str, weight: Weight) -> Field:
@@ -114,12 +117,13 @@ def one_of(*values: Any, weight: Weight) -> Field:
             ({name: value}, "") if value in values else ({}, f"{msgspec.json.encode(value).decode()} is not supported")
         )
 
-    return Field("kept: " + ", ".join(map(str, values)), carry, Any, weight)
+    return Field("kept: " + ", ".join(map(str, values)), carry, Any, weight, "degraded")
 
 
 def step(does: str, weight: Weight | None = None) -> Field:
     """Carried by one of the vendor's steps, together with other fields."""
-    return Field(does, lambda _name, _value: ({}, ""), weight=weight)
+    fate: Fate = "translated" if weight in {None, "cosmetic"} else "degraded"
+    return Field(does, lambda _name, _value: ({}, ""), weight=weight, fate=fate)
 
 
 # What OpenAI's API has and none of the others: hints, and things that change the form of the answer.

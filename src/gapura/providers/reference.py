@@ -24,7 +24,10 @@ where none of them needs to be.  For the others each field ends in the body or i
 - *contract*: an answer that the application cannot use, or did not ask for: the target is passed over, unless the
   route accepts the field
 
-In brackets stands the weight of the loss where the provider cannot do what was asked.  `null` is the same as absent.
+Each field has one of five fates: *honoured* (the same field, the same meaning), *translated* (said in another way),
+*degraded* (in part, where the provider cannot do all of it), *ignored* (left out, and the answer has the same form) and
+*refused* (left out, and the answer would not be what was asked for).  What is *unknown* to a provider is ignored, as a
+behavioural loss.  In brackets stands the weight of the loss where the provider cannot do what was asked.  `null` is the same as absent.
 """
 
 MESSAGES = """
@@ -62,7 +65,11 @@ chunk of its own, to those who asked with `stream_options.include_usage`.
 
 
 def cell(field: Field) -> str:
-    return f"{field.does} ({field.weight})" if field.weight else field.does
+    """`honoured`, or the fate, how, and the weight of what is lost."""
+    if field == UNKNOWN:
+        return "unknown"
+    how = "" if field.does in {"kept", "left out"} else field.does.removeprefix("left out: ")
+    return field.fate + (f": {how}" if how else "") + (f" ({field.weight})" if field.weight else "")
 
 
 def fields() -> Iterator[str]:
