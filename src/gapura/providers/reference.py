@@ -27,7 +27,8 @@ where none of them needs to be.  For the others each field ends in the body or i
 Each field has one of five fates: *honoured* (the same field, the same meaning), *translated* (said in another way),
 *degraded* (in part, where the provider cannot do all of it), *ignored* (left out, and the answer has the same form) and
 *refused* (left out, and the answer would not be what was asked for).  What is *unknown* to a provider is ignored, as a
-behavioural loss.  In brackets stands the weight of the loss where the provider cannot do what was asked.  `null` is the same as absent.
+behavioural loss.  In brackets stands the weight of the loss where the provider cannot do what was asked.  `null` is the
+same as absent.
 """
 
 MESSAGES = """
