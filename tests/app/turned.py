@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tests.app.running import KEY
@@ -106,11 +107,14 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(home: Path, start: str) -> AsyncIterator[Gateway]:
-    """Two gates on one loop with their keeper and the sandbox; the file has no policies."""
+async def gateway(
+    home: Path, start: str, documents: Mapping[str, Any] = MappingProxyType({}), **more: str
+) -> AsyncIterator[Gateway]:
+    """Two gates on one loop with their keeper and the sandbox; the file has no policies.  `documents`: what it has
+    besides; `more`: settings."""
     (home / "gapura.toml").write_text('[routes.gpt-4o-mini]\ntargets = ["openai/gpt-4o-mini"]\n')
     given = {"GAPURA_JOURNAL_FSYNC_MS": "0", "GAPURA_SITE_TERRITORY": "SG", "GAPURA_BOOTSTRAP_KEY": KEY}
-    settings = Settings.load(given | {"GAPURA_TRUSTED_PROXIES": "127.0.0.1/32"}, {}, home)
+    settings = Settings.load(given | {"GAPURA_TRUSTED_PROXIES": "127.0.0.1/32"} | more, documents, home)
     clocks = [TurnableClock(instant(start)) for _ in range(3)]
     async with AsyncExitStack() as stack:
         stack.enter_context(runtime.hold(settings.home))

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,14 +14,17 @@ import structlog
 
 from gapura import __version__, portal, runtime
 from gapura.app import loops
+from gapura.app.campaigning import Surroundings
 from gapura.app.home import Home
+from gapura.app.mail import Mail
 from gapura.app.ruling import Ruling
 from gapura.atlas import builds
 from gapura.atlas.config import plan
 from gapura.atlas.sources import Atlas
+from gapura.campaign.pipeline import DAILY, SENDING, River
 from gapura.clock import SECOND, Clock, system_clock
 from gapura.console.api import admin
-from gapura.console.context import Context, GateStatus, Status
+from gapura.console.context import Campaigns, Context, GateStatus, Status
 from gapura.keeper.hearing import Hearing
 from gapura.keeper.hub import Hub
 from gapura.keeper.ingest import Ingest
@@ -82,6 +85,13 @@ class Keeper:
         self.jobs = Jobs(self.store, clock)
         self.hearing = Hearing(self.store, self.jobs, self.publish, clock)
         self.outbox = Outbox(self.store, clock)
+        self.mail = Mail(lambda: self.settings, clock)
+        around = Surroundings(
+            self.store, lambda: self.settings, self.ruling, lambda: self.placing.atlas, self._publish_accounts
+        )
+        self.river = River(self.store, around, self.mail, clock)
+        self.jobs.register(DAILY, self.river.day)
+        self.jobs.register(SENDING, self.river.send)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._day = system_clock() // DAY
@@ -105,6 +115,7 @@ class Keeper:
             status=self.status,
             wake=self.jobs.wake,
             recall=self.hub.call_back,
+            campaigns=Campaigns(self.river, around, self.mail),
         )
 
     async def run(
@@ -147,6 +158,7 @@ class Keeper:
                 await self.hub.close()
                 for job in jobs:
                     job.cancel()
+            await self.mail.close()
             await self.finish()
         finally:
             self.store.close()
@@ -176,6 +188,10 @@ class Keeper:
         """Accounts' own pages."""
         hearing = portal.Hearing(self.store, lambda: self.rules, self.publish, self.jobs.wake)
         return Portal(hearing, portal.Door(self.settings, self.store.secret))
+
+    def _publish_accounts(self, names: Iterable[str]) -> None:
+        """What is told is read again, and so a name is enough."""
+        self.publish({}, {name: Account(name, "", "") for name in names})
 
     @property
     def rules(self) -> Rules:

@@ -1,5 +1,6 @@
 """The rules in force and the next ones beside them: what gapura.toml and the store say, told to the gates."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from gapura.rulebook.problems import problems
 from gapura.settings import Settings
 from gapura.store import rulebooks
 from gapura.store.audit import Change
-from gapura.store.base import Connection, StoreFailed, mark, marked
+from gapura.store.base import Conflict, Connection, StoreFailed, mark, marked
 from gapura.store.rulebooks import By, Document
 from gapura.store.sqlite import Store
 from gapura.terms.place import Located
@@ -27,6 +28,10 @@ log = structlog.get_logger()
 
 
 State = Literal["active", "shadow"]
+FILE_DECIDES = (
+    "gapura.toml has policies of its own, which decide; take [[policies]] and [packs] out of it and reload it "
+    "(gapura policy reload)"
+)
 
 
 class Ruling:
@@ -87,6 +92,37 @@ class Ruling:
             self._put(rules, limits)
         else:
             self.reload(self._settings)
+
+    def against(self, paper: papers.Paper) -> list[str]:
+        """In words, what keeps this document from being put in force.  Raises BadDocument."""
+        rules, at = self._made(paper), self._store.clock()
+        failed = (one for one in trials.run(rules, paper.trials, self._locate, at) if not one.passed)
+        refused = (one for one in lints.lints(rules.book.policies, paper.limits, at) if one.refuses)
+        decides = [FILE_DECIDES] * papers.decides(self.documents)
+        return [*decides, *(f"a test fails: {one}" for one in failed), *map(str, refused)]
+
+    async def activate(self, version: str, by: By) -> None:
+        """Puts a stored version in force everywhere, "": what holds where nobody has written a policy.  Raises
+        Conflict, which says what speaks against it, BadDocument and StoreFailed."""
+        stored = self._store.read(lambda db: rulebooks.document(db, version)) if version else None
+        paper = papers.read(*stored.content) if stored else papers.part({})
+        if against := self.against(paper):
+            raise Conflict("; ".join(against), code="policy_refused")
+        rules = self._made(paper)
+
+        def work(db: Connection) -> None:
+            if version:
+                rulebooks.activate(db, version, rules.book.version, by)
+            else:
+                rulebooks.retire(db, by)
+            mark(db, "rulebook", rules.book.version)
+
+        change = Change(actor=by.actor, action="policy.activate", subject=version or "default", reason=by.reason)
+        await asyncio.wrap_future(self._store.change(change, work))
+        self._put(rules, paper.limits)
+
+    def _made(self, paper: papers.Paper) -> Rules:
+        return Rules(with_policies(self._settings, self._simulators, paper), self._locate)
 
     def relocate(self) -> None:
         """Place data are others now; gates do the same by themselves."""

@@ -148,7 +148,11 @@ def _begin(
 
 async def _send(store: Store, sender: Sender, hands: Hands, ready: Sequence[tuple[Delivery, Letter]]) -> int:
     async def one(notice: Delivery, letter: Letter) -> None:
-        receipt = await sender.send(letter)
+        try:
+            receipt = await sender.send(letter)
+        except Stopped as error:
+            await _write(store, lambda db, why=str(error): _put_off(db, notice, why))  # type: ignore[misc]
+            raise
         crash.point("after-sending")
         await _write(store, lambda db: hands.settle(db, notice, receipt))
 
@@ -159,6 +163,11 @@ async def _send(store: Store, sender: Sender, hands: Hands, ready: Sequence[tupl
         if isinstance(error, BaseException):
             raise error
     return len(sent)
+
+
+def _put_off(db: Connection, notice: Delivery, why: str) -> Delivery:
+    """It is not this notice that the relay refuses: nothing is counted against it."""
+    return deliveries.move(db, notice, "defer", notice.moved_at, attempts=notice.attempts - 1, answer=why)
 
 
 async def _write(store: Store, work: Work[T]) -> T:

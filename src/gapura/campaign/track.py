@@ -18,6 +18,8 @@ from gapura.terms.letter import Receipt
 MINUTE = 60 * SECOND
 AGAIN = (5, 15, 30, 60, 120, 240, 480, 960)
 """Minutes until a deferred notice is tried again; after the last one this contact counts as not to be reached."""
+OURS = 4
+"""Without an answer it is the relay that is away, not the contact: it is tried on and on, after the fourth pause."""
 UNSURE = MINUTE
 """Until a notice of which nobody knows whether it arrived is sent once more, as the same message."""
 TELLING = frozenset({"notice", "effective"})
@@ -45,8 +47,8 @@ def settle(db: Connection, notice: Delivery, receipt: Receipt, contact: Contact,
         return after
     if receipt.outcome == "unsure":
         return deliveries.move(db, notice, "lose", at, due_at=at + UNSURE, copies=notice.copies + 1, **said)
-    if receipt.outcome == "deferred" and notice.attempts <= len(AGAIN):
-        pause = AGAIN[max(notice.attempts, 1) - 1] * MINUTE
+    if receipt.outcome == "deferred" and (ours := receipt.code == 0) | (notice.attempts <= len(AGAIN)):
+        pause = AGAIN[min(max(notice.attempts, 1), OURS if ours else len(AGAIN)) - 1] * MINUTE
         return deliveries.move(db, notice, "defer", at, due_at=at + pause, **said)
     return elsewhere(db, deliveries.move(db, notice, "refuse", at, **said), contact, at)
 

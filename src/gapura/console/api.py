@@ -17,6 +17,9 @@ from gapura.console import (
     budgets,
     claims,
     codes,
+    campaign_letters,
+    campaign_report,
+    campaigns,
     corrections,
     decisions,
     egress,
@@ -75,6 +78,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *codes.OPERATIONS,
     *webhooks.OPERATIONS,
     *backup.OPERATIONS,
+    *campaigns.OPERATIONS,
+    *campaign_letters.OPERATIONS,
+    *campaign_report.OPERATIONS,
     *status.OPERATIONS,
 )
 

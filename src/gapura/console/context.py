@@ -2,18 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from gapura.atlas.builds import InForce
 from gapura.atlas.corrections import Correction
 from gapura.atlas.sources import Atlas
+from gapura.campaign.deliver import Sender
+from gapura.campaign.pipeline import Around, River
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.lints import Limits
 from gapura.settings import Settings
 from gapura.store.sqlite import Store
 from gapura.terms.caller import Account, Key
+from gapura.terms.letter import Composed, Letter
 from gapura.terms.rulebook import Rulebook
 
 Publish = Callable[[Mapping[str, Key], Mapping[str, Account]], None]
@@ -50,6 +53,20 @@ class Status(msgspec.Struct, frozen=True):
     authorizer: str = ""
 
 
+class Mailer(Sender, Protocol):
+    """A sender that shows letters, too."""
+
+    async def show(self, letter: Letter) -> Composed: ...
+
+
+class Campaigns(NamedTuple):
+    """`river` walks them within what is `around`; `mail` makes letters and hands them over."""
+
+    river: River
+    around: Around
+    mail: Mailer
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """`check` reads documents (the tables of a gapura.toml) as this deployment would; `reload` reads its own file
@@ -59,7 +76,8 @@ class Context:
     and the `documents` that it was made with; `renew_shadow` lets what the store says run beside.
     `trial_atlas` is the atlas with other builds or corrections, and `renew_atlas` puts what the home and the store
     hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`.  `wake`: jobs were
-    put that are due now.  `recall`: gates give back what they do not hold of a purse; on the event loop."""
+    put that are due now.  `recall`: gates give back what they do not hold of a purse; on the event loop.  `campaigns`:
+    None where no keeper runs."""
 
     store: Store
     settings: Settings
@@ -78,3 +96,4 @@ class Context:
     status: Callable[[], Status]
     wake: Callable[[], None] = lambda: None
     recall: Callable[[str], None] = lambda _: None
+    campaigns: Campaigns | None = None

@@ -155,6 +155,21 @@ def count(db: Connection, question: Question, of: Slice, spared: Spared | None) 
     return int(row[0]), int(row[1])
 
 
+def sample(db: Connection, question: Question, of: Slice, spared: Spared | None, most: int) -> list[Member]:
+    """Some of a slice, as they would be enrolled; nothing is written."""
+    _candidates(db, question, of, spared)
+    rows: Any = db.execute("SELECT * FROM temp.candidate ORDER BY account LIMIT ?", (most,))
+    return [_unenrolled(question, *row) for row in rows]
+
+
+def _unenrolled(question: Question, account: str, days: int, requests: int, first: int, last: int) -> Member:
+    return Member(
+        campaign=question.campaign, account=account, state="affected", round=1, days=days, requests=requests,
+        first_day=first, last_day=last, since=question.at, stage=0, next_at=0, told_at=0, told_by="", exemption="",
+        posted_at=0, acted="", reason="",
+    )  # fmt: skip
+
+
 def weigh(db: Connection, question: Question, of: Slice, due: Due, spared: Spared | None) -> Weighed:
     """Enrols who is affected, and releases who is no more."""
     _candidates(db, question, of, spared)

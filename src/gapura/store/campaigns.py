@@ -101,15 +101,21 @@ def under_way(db: Connection) -> list[Kept]:
 
 
 def move(db: Connection, name: str, verb: Move, by: By) -> Kept:
-    """Raises Conflict where its state has no such move, saying which there are."""
+    """Raises Conflict where its state has no such move."""
     before = get(db, name)
-    ways = MOVES[before.state]
+    after = check(before, verb)
+    db.execute("UPDATE campaign SET state = ? WHERE id = ?", (after, before.id))
+    _step(db, before.id, verb, after, before.digest, by)
+    return get(db, before.id)
+
+
+def check(kept: Kept, verb: Move) -> State:
+    """The state that this move leads to.  Raises Conflict where there is none, saying which moves there are."""
+    ways = MOVES[kept.state]
     if verb not in ways:
         there = " or ".join(ways) or "nothing more"
-        raise Conflict(f"campaign {before.name} is {before.state}; it can {there}, not {verb}", param="campaign")
-    db.execute("UPDATE campaign SET state = ? WHERE id = ?", (ways[verb], before.id))
-    _step(db, before.id, verb, ways[verb], before.digest, by)
-    return get(db, before.id)
+        raise Conflict(f"campaign {kept.name} is {kept.state}; it can {there}, not {verb}", param="campaign")
+    return ways[verb]
 
 
 def approve(db: Connection, name: str, by: By) -> Kept:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from gapura.clock import SECOND
 from gapura.store.base import Conflict, Connection, Shape
 from gapura.terms.campaign import DELIVERY_MOVES, DeliveryMove, DeliveryState
 from gapura.terms.letter import Kind, Letter
@@ -67,6 +68,15 @@ def plan(db: Connection, campaign: str, planned: Iterable[Planned], at: int) -> 
         [(campaign, one.account, one.stage, one.kind, one.due_at, one.reason, at, at) for one in planned],
     )
     return db.total_changes() - before
+
+
+def unplanned(campaign: str, account: str, stage: str, kind: Kind, contact: str) -> Delivery:
+    """One that is only looked at."""
+    return Delivery(
+        id=0, campaign=campaign, account=account, stage=stage, kind=kind, state="planned", contact=contact, tried=(),
+        due_at=0, attempts=0, copies=0, message_id="", sha256="", code=0, answer="", reason="", planned_at=0,
+        moved_at=0, delivered_at=0, complained_at=0,
+    )  # fmt: skip
 
 
 def due(db: Connection, campaign: str, at: int, limit: int) -> list[Delivery]:
@@ -128,17 +138,33 @@ def move(db: Connection, before: Delivery, verb: DeliveryMove, at: int, **change
     return after
 
 
+def address(db: Connection, before: Delivery, contact: str) -> Delivery:
+    """Which contact it goes to."""
+    db.execute("UPDATE delivery SET contact = ? WHERE id = ?", (contact, before.id))
+    return msgspec.structs.replace(before, contact=contact)
+
+
 def complain(db: Connection, before: Delivery, at: int) -> None:
     """Its reader called it unwanted: it did arrive."""
     db.execute("UPDATE delivery SET complained_at = ? WHERE id = ? AND complained_at = 0", (at, before.id))
 
 
 def cancel(db: Connection, campaign: str, account: str, at: int, reason: str) -> int:
-    """What was not sent yet is not sent any more; `account` "": to nobody.  How many that were."""
+    """What an account was not sent yet is not sent any more; how many that were."""
     db.execute(
         "UPDATE delivery SET state = 'cancelled', moved_at = ?, reason = ? WHERE campaign = ?"
-        " AND state IN ('planned', 'composed', 'deferred') AND (?4 = '' OR account = ?4)",
+        " AND state IN ('planned', 'composed', 'deferred', 'unsure') AND account = ?",
         (at, reason, campaign, account),
+    )
+    return db.changes()
+
+
+def cancel_notices(db: Connection, campaign: str, at: int, reason: str) -> int:
+    """The same for everybody, but for corrections and releases."""
+    db.execute(
+        "UPDATE delivery SET state = 'cancelled', moved_at = ?, reason = ? WHERE campaign = ?"
+        " AND state IN ('planned', 'composed', 'deferred', 'unsure') AND kind IN ('notice', 'effective')",
+        (at, reason, campaign),
     )
     return db.changes()
 
@@ -172,3 +198,13 @@ def copies(db: Connection, campaign: str) -> list[Delivery]:
     return [
         SHAPE.struct(row) for row in db.execute(f"{SELECT} WHERE campaign = ? AND copies > 0 ORDER BY id", (campaign,))
     ]
+
+
+def by_hour(db: Connection, campaign: str) -> dict[int, int]:
+    """How many were delivered in each hour, by the instant at which it began."""
+    rows: Any = db.execute(
+        "SELECT delivered_at / ?2 * ?2 AS hour, count(*) FROM delivery WHERE campaign = ?1 AND delivered_at > 0"
+        " GROUP BY hour ORDER BY hour",
+        (campaign, 3600 * SECOND),
+    )
+    return {int(hour): int(count) for hour, count in rows}

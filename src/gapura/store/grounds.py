@@ -72,22 +72,28 @@ def forget(db: Connection, campaign: str, account: str) -> None:
 
 def of_member(db: Connection, member: Member) -> Evidence:
     """Why it is affected: keys, places and networks, with counts and dates."""
-    listed: Any = db.execute(
+    return listed(db, member) or _recorded(db, member)
+
+
+def listed(db: Connection, member: Member) -> Evidence | None:
+    """By the back-test that names it, where one does; `days` of a place are those of all of its places."""
+    found: Any = db.execute(
         "SELECT days, requests, first_at, last_at, territories, networks FROM campaign_listed"
         " WHERE campaign = ? AND account = ?",
         (member.campaign, member.account),
     ).fetchone()
-    if listed is not None:
-        places = msgspec.json.decode(listed[4], type=dict[str, int])
-        return Evidence(
-            first_at=int(listed[2]),
-            last_at=int(listed[3]),
-            days=int(listed[0]),
-            requests=int(listed[1]),
-            places=tuple(Place(territory, requests, int(listed[0])) for territory, requests in places.items()),
-            networks=msgspec.json.decode(listed[5], type=tuple[str, ...]),
-        )
-    return _recorded(db, member)
+    if found is None:
+        return None
+    days, requests, first, last, places, networks = found
+    by_place = msgspec.json.decode(places, type=dict[str, int])
+    return Evidence(
+        first_at=int(first),
+        last_at=int(last),
+        days=int(days),
+        requests=int(requests),
+        places=tuple(Place(territory, count, int(days)) for territory, count in by_place.items()),
+        networks=msgspec.json.decode(networks, type=tuple[str, ...])[:NETWORKS],
+    )
 
 
 def _recorded(db: Connection, member: Member) -> Evidence:

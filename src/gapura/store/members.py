@@ -177,3 +177,11 @@ def told_by_header(db: Connection, campaign: str, days: int) -> list[tuple[str, 
         (campaign, days),
     )
     return [(str(account), int(day)) for account, day in rows]
+
+
+def release(db: Connection, campaign: str, accounts: Iterable[str], at: int) -> None:
+    """They are affected no more."""
+    db.executemany(
+        "UPDATE campaign_account SET state = 'released', since = ?, next_at = 0 WHERE campaign = ? AND account = ?",
+        [(at, campaign, account) for account in accounts],
+    )

@@ -26,11 +26,15 @@ Action = Literal[
     "exception.read", "exception.write",
     "appeal.read", "appeal.write", "appeal.decide",
     "programme.read", "programme.write", "programme.vet", "programme.approve", "programme.claim",
+    "campaign.read", "campaign.write", "campaign.approve",
 ]  # fmt: skip
 
 READS: frozenset[Action] = frozenset(
-    {"account.read", "key.read", "rulebook.read", "usage.read", "record.read", "exception.read", "appeal.read"}
-)
+    {
+        "account.read", "key.read", "rulebook.read", "usage.read", "record.read", "exception.read", "appeal.read",
+        "campaign.read",
+    }
+)  # fmt: skip
 ROLES: dict[Role, frozenset[Action]] = {
     "owner": READS
     | {
@@ -38,17 +42,19 @@ ROLES: dict[Role, frozenset[Action]] = {
         "rulebook.activate", "audit.read", "atlas.write", "backup", "webhook.read", "webhook.write",
         "exception.write", "appeal.write", "appeal.decide",
         "programme.read", "programme.write", "programme.vet", "programme.approve", "programme.claim",
+        "campaign.write", "campaign.approve",
     },
     "operator": READS
     | {
         "account.write", "account.status", "key.write", "rulebook.write", "rulebook.activate", "atlas.write", "backup",
         "webhook.read", "webhook.write", "exception.write", "appeal.write",
         "programme.read", "programme.write", "programme.vet", "programme.claim",
+        "campaign.write",
     },
     "approver": READS
     | {
         "account.status", "rulebook.activate", "audit.read", "exception.write", "appeal.write", "appeal.decide",
-        "programme.read", "programme.vet", "programme.approve",
+        "programme.read", "programme.vet", "programme.approve", "campaign.approve",
     },
     "auditor": READS | {"principal.read", "audit.read", "webhook.read", "programme.read"},
     "account": frozenset(
@@ -61,6 +67,7 @@ WHOLE: frozenset[Action] = frozenset(
         "principal.read", "principal.write", "rulebook.read", "rulebook.write", "rulebook.activate", "audit.read",
         "atlas.write", "backup", "webhook.read", "webhook.write", "exception.read", "exception.write", "appeal.decide",
         "programme.read", "programme.write", "programme.vet", "programme.approve",
+        "campaign.read", "campaign.write", "campaign.approve",
     }
 )  # fmt: skip
 

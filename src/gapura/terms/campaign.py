@@ -132,7 +132,7 @@ DELIVERY_MOVES: dict[DeliveryState, dict[DeliveryMove, DeliveryState]] = {
     "composed": {"send": "sending", "cancel": "cancelled"},
     "sending": {"deliver": "delivered", "defer": "deferred", "refuse": "refused", "lose": "unsure"},
     "deferred": {"send": "sending", "refuse": "refused", "cancel": "cancelled"},
-    "unsure": {"send": "sending", "deliver": "delivered", "bounce": "bounced"},
+    "unsure": {"send": "sending", "deliver": "delivered", "bounce": "bounced", "cancel": "cancelled"},
     "delivered": {"bounce": "bounced"},
     "refused": {"readdress": "planned", "give_up": "unreachable"},
     "bounced": {"readdress": "planned", "give_up": "unreachable"},
