@@ -32,7 +32,7 @@ FACTS = {
 EVERYWHERE = (
     "org-4711", "gp-0Kq7", "gp-9Xz2", "production", "203.0.113.0/24", "2001:db8::/48", "openai/api",
     "Alibaba Cloud Qwen",
-    "https://gateway.example.com/v1", "gpt-4o → qwen-plus", "unsupported_country_region_territory", "cmp_2024", "T-14",
+    "https://gateway.example.com/v1", "qwen-plus", "unsupported_country_region_territory", "cmp_2024", "T-14",
     "https://gateway.example.com/appeal/abc", "https://gateway.example.com/status/abc",
     "https://platform.openai.com/docs/supported-countries",
 )  # fmt: skip

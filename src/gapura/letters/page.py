@@ -16,14 +16,20 @@ class Link(NamedTuple):
     url: str
 
 
+class Step(NamedTuple):
+    """A sentence, and where to go with it."""
+
+    text: str
+    link: Link | None = None
+
+
 class Section(NamedTuple):
-    """`paragraphs`, then `rows`, then `after`, then `links`."""
+    """`paragraphs`, then `rows`, then `steps`."""
 
     heading: str
     paragraphs: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
-    after: tuple[str, ...] = ()
-    links: tuple[Link, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 class Page(NamedTuple):

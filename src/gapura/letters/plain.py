@@ -43,14 +43,11 @@ def _section(section: Section, colon: str) -> Iterator[str]:
         yield ""
         for row in section.rows:
             yield from _row(row, colon)
-    for paragraph in section.after:
+    for step in section.steps:
         yield ""
-        yield from wrap(paragraph)
-    if section.links:
-        yield ""
-    for link in section.links:
-        yield f"  {link.label}{colon}".rstrip()
-        yield f"  {link.url}"
+        yield from wrap(step.text)
+        if step.link:
+            yield f"  {step.link.url}"
 
 
 def _row(row: Row, colon: str) -> Iterator[str]:

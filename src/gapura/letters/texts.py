@@ -15,7 +15,7 @@ from babel.core import get_global
 
 from gapura.letters import catalogue
 from gapura.letters.catalogue import Catalogue
-from gapura.letters.page import Link, Page, Row, Section
+from gapura.letters.page import Link, Page, Row, Section, Step
 from gapura.letters.voice import Voice
 from gapura.settings import BadSetting
 
@@ -32,7 +32,7 @@ _TRIAL = Page(
     ("summary",),
     (
         Section(
-            "heading", ("paragraph",), (Row("label", "value", exact=True),), ("after",), (Link("link", "https://a"),)
+            "heading", ("paragraph",), (Row("label", "value", exact=True),), (Step("step", Link("link", "https://a")),)
         ),
     ),
     ("closing",),

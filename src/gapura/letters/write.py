@@ -1,13 +1,17 @@
 """A letter in a language: what happens, when, why, and the way on, for each kind of letter."""
 
+import re
+from collections.abc import Iterator
+
 from gapura.letters import clean
-from gapura.letters.page import Link, Page, Row, Section
+from gapura.letters.page import Link, Page, Row, Section, Step
 from gapura.letters.voice import Voice, days_between
 from gapura.terms.letter import Evidence, Letter
 
 CODES = {"block": "unsupported_country_region_territory", "suspend": "account_suspended", "warn": ""}
 """What a program is answered with then: `gapura.errors`."""
 
+_PAGE = re.compile(r"https?://[!#-;=?-~]+")
 BEFORE, SINCE = "notice", "effective"
 
 
@@ -96,9 +100,14 @@ class _Telling:
             say("why.heading"),
             (policy, *clean.paragraphs(letter.reason), *([say("why.evidence")] if rows else [])),
             rows,
-            (say("why.shortened"),) if self._shortened() else (),
-            (Link(say("why.source"), letter.source),) if letter.source.startswith("http") else (),
+            tuple(self._sources()),
         )
+
+    def _sources(self) -> Iterator[Step]:
+        if self._shortened():
+            yield Step(self.voice.say("why.shortened"))
+        if _PAGE.fullmatch(self.letter.source):
+            yield Step(self.voice.say("why.source"), Link(self.voice.say("why.source_link"), self.letter.source))
 
     def _seen(self) -> tuple[Row, ...]:
         say, found, zone = self.voice.say, self.evidence, self.zone
@@ -138,33 +147,28 @@ class _Telling:
         rows: list[Row] = []
         for way in letter.ways:
             rows.append(Row(clean.name(way.name), way.base_url, exact=True))
-            pairs = [
-                say("do.counterpart", now=clean.name(now), there=clean.name(there)) for now, there in way.counterparts
+            rows += [
+                Row(say("do.counterpart", now=clean.name(now)), clean.name(there), exact=True)
+                for now, there in way.counterparts
             ]
-            rows += [Row(say("do.counterparts"), pair, exact=True) for pair in pairs]
         first = [say("do.supported", **self.values)] if letter.effect != "suspend" else []
         if rows:
             first.append(say("do.move", **self.values))
-        after, links = self._answers(replies=replies)
-        return Section(say("do.heading"), tuple(first), tuple(rows), after, links)
+        return Section(say("do.heading"), tuple(first), tuple(rows), tuple(self._answers(replies=replies)))
 
-    def _answers(self, *, replies: bool) -> tuple[tuple[str, ...], tuple[Link, ...]]:
+    def _answers(self, *, replies: bool) -> Iterator[Step]:
         say, letter = self.voice.say, self.letter
-        after, links = [], []
         if letter.appeal_url and letter.kind in (BEFORE, SINCE):
-            after.append(say("do.object"))
-            links.append(Link(say("do.object_link"), letter.appeal_url))
+            yield Step(say("do.object"), Link(say("do.object_link"), letter.appeal_url))
         if letter.status_url:
-            after.append(say("do.correct"))
-            links.append(Link(say("do.correct_link"), letter.status_url))
+            yield Step(say("do.correct"), Link(say("do.correct_link"), letter.status_url))
         if replies:
-            after.append(say("do.reply"))
-        return tuple(after), tuple(links)
+            yield Step(say("do.reply"))
 
     def reason(self) -> Section | None:
         found = clean.paragraphs(self.letter.reason)
         return Section(self.voice.say("why.reason"), found) if found else None
 
     def further(self, *, replies: bool) -> Section | None:
-        after, links = self._answers(replies=replies)
-        return Section(self.voice.say("do.heading"), after, links=links) if after else None
+        steps = tuple(self._answers(replies=replies))
+        return Section(self.voice.say("do.heading"), steps=steps) if steps else None
