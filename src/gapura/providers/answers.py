@@ -24,6 +24,11 @@ _ENCODER = msgspec.json.Encoder()
 
 SEARCH = ("search_info", "search_results", "web_search")
 
+COUNTED = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+
+# No model takes or gives so much at once: the longest context that any vendor states is ten million tokens.
+MOST_TOKENS = 100_000_000
+
 # OpenAI's own four stay, `null` (also as a string) and what is absent mean "not yet", and any other word is a stop.
 FINISH: dict[str, str | None] = {
     "stop": "stop",
@@ -162,13 +167,11 @@ def function_of(call: Item) -> tuple[str, str]:
 
 
 def usage_of(said: Any) -> Usage | None:
-    """What was consumed, in the words of any of the vendors; None where it says nothing."""
+    """What was consumed, in the words of any of the vendors; None where it says nothing, or what cannot be."""
     if not isinstance(said, dict):
         return None
-    for name in ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"):
-        if isinstance(said.get(name), int):
-            break
-    else:
+    told = [said[name] for name in COUNTED if said.get(name) is not None]
+    if not told or not all(type(one) is int and 0 <= one <= MOST_TOKENS for one in told):
         return None
     # Anthropic counts what comes from a cache, or goes into one, apart from the rest.
     beside = count(said, "cache_read_input_tokens") + count(said, "cache_creation_input_tokens")

@@ -37,7 +37,10 @@ SSE = [
 
 HIDDEN = b"[hidden]"
 
-Complete = Callable[[Usage | None], None]
+# Our estimate of a text may be off by so much; a vendor who says less than that has not counted it.
+FAR = 8
+
+Complete = Callable[[], None]
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -75,8 +78,12 @@ class Whole:
         """Output tokens, by our estimate, of an answer whose vendor did not say."""
         return tokens.guess(self._body)
 
+    def doubts(self, usage: Usage) -> bool:
+        """An answer that cost nothing at all was not counted."""
+        return usage.total == 0
+
     async def hand_on(self, asker: Asker, complete: Complete) -> None:
-        complete(self.usage)
+        complete()
         await asker.answer(200, JSON, self._body)
 
 
@@ -94,6 +101,10 @@ class Stream:
     def relayed(self) -> int:
         """Output tokens that were handed on, by our estimate."""
         return self._reader.relayed
+
+    def doubts(self, usage: Usage) -> bool:
+        """Far more was handed on than is counted: what a vendor said at the beginning, or a mistake of theirs."""
+        return usage.output * FAR < self._reader.relayed
 
     async def hand_on(self, asker: Asker, complete: Complete) -> None:
         """As it comes; `complete` is told before the last byte goes out.
@@ -114,7 +125,7 @@ class Stream:
             answer.close()
             raise
         answer.finish()
-        complete(reader.usage)
+        complete()
         await asker.piece(data, last=True)
 
 

@@ -51,6 +51,8 @@ class Begun(Protocol):
     @property
     def usage(self) -> Usage | None: ...
     def relayed(self) -> int: ...
+    def doubts(self, usage: Usage) -> bool:
+        """Whether what was handed on shows that this cannot be all."""
 
 
 class Tally:
@@ -86,6 +88,7 @@ class Settling:
         "_journal",
         "_provider",
         "_running",
+        "_talks",
         "_tally",
         "attempts",
         "failure",
@@ -99,6 +102,7 @@ class Settling:
         self.attempts = 0
         self.failure: UpstreamFailed | None = None  # of the attempt before
         self._body, self._inputs = b"", 0
+        self._talks = True  # whether output tokens can be seen in the answer
         self._context: Context | None = None
         self._held: Held | None = None
         self._begun: Begun | None = None
@@ -114,6 +118,7 @@ class Settling:
     ) -> None:
         """Who asks for what, from where, and what was decided: from here on even a refusal is recorded."""
         account = caller.account
+        self._talks = asked.output_limit != 0
         # In the order of its fields, and `Opened` below: by name they take six times as long.
         self._context = Context(
             account.id,
@@ -182,17 +187,19 @@ class Settling:
         return self._id, usage.input, usage.output
 
     def so_far(self) -> Usage:
-        """What was used up to now: by the vendor's word, else by our estimate."""
+        """What was used up to now: by the vendor's word, unless that cannot be, else by our estimate."""
         if self._begun is None:
             return Usage()
-        if (usage := self._begun.usage) is not None:
-            return usage
+        told = self._begun.usage
+        if told is not None and not (self._talks and self._begun.doubts(told)):
+            return told
         self._inputs = self._inputs or estimators.inputs(self._provider, self._body)
-        return Usage(self._inputs, self._begun.relayed(), estimated=True)
+        inputs = told.input if told is not None and told.input else self._inputs
+        return Usage(inputs, self._begun.relayed() if self._talks else 0, estimated=True)
 
-    def complete(self, usage: Usage | None) -> None:
+    def complete(self) -> None:
         """The answer is whole, and its last byte is about to go out."""
-        self._end("complete", 200, usage or self.so_far())
+        self._end("complete", 200, self.so_far())
 
     def cut(self, status: int, error: str) -> None:
         """It ended early.  Where the first token was there, the vendor bills what was sent: so do we."""
