@@ -4,15 +4,18 @@ OpenAI's API at a host of the customer's own: the model is the name of a *deploy
 goes into a header of its own, and answers carry what the content filter found.
 """
 
+from typing import Any
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from gapura.errors import UpstreamFailed
-from gapura.providers.base import Headers, Reader, Translation
+from gapura.providers.base import Headers, Operation, Reader, Translation
 from gapura.providers.faults import Rule, fault
+from gapura.providers.native import Native
 from gapura.providers.openai import OpenAI
 from gapura.providers.passthrough import PassThrough
+from gapura.wire.dialect import Kind
 from gapura.wire.openai import ChatRequest
 
 GA = "2024-10-21"
@@ -39,6 +42,11 @@ class Azure(OpenAI, frozen=True, kw_only=True):
 
     version: str = GA
 
+    def operation(self, kind: Kind) -> Operation | None:
+        if kind == "embeddings":
+            return OfDeployment(path="/embeddings", fault=self.fault, azure=self)
+        return self if kind == "chat" else None
+
     def translate(self, body: bytes, chat: ChatRequest, model: str, cap: int | None) -> Translation:
         return replace(super().translate(body, chat, model, cap), path=self.at(model, self.path))
 
@@ -56,6 +64,15 @@ class Azure(OpenAI, frozen=True, kw_only=True):
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         return fault(self.name, FAULTS, status, headers, body, self.clock, native={"invalid", "context"})
+
+
+class OfDeployment(Native, frozen=True, kw_only=True):
+    """Embeddings: as OpenAI's, at the deployment."""
+
+    azure: Azure
+
+    def translate(self, body: bytes, asked: Any, model: str, cap: int | None) -> Translation:
+        return replace(super().translate(body, asked, model, cap), path=self.azure.at(model, self.path))
 
 
 AZURE = Azure(name="azure")

@@ -11,7 +11,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from gapura.clock import system_clock
+from gapura.errors import UpstreamFailed
 from gapura.providers.ask import Ask
+from gapura.providers.base import Headers, Operation
+from gapura.providers.faults import fault
 from gapura.providers.fields import (
     COMMON,
     ELSEWHERE_UNKNOWN,
@@ -26,10 +30,13 @@ from gapura.providers.fields import (
     step,
 )
 from gapura.providers.messages import carry_messages
+from gapura.providers.native import Native
+from gapura.providers.rerank import Rerank
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
 from gapura.providers.vendor import Vendor, carry_limit, carry_stream_options
 from gapura.terms.loss import Weight
+from gapura.wire.dialect import Kind
 
 Choice = Literal["auto", "none", "required", "function"]
 Format = Literal["text", "json_object", "json_schema"]
@@ -63,7 +70,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     `limit` is the field that limits the answer, `developer` the role that this one goes by, `choices` and `formats`
     what it takes of `tool_choice` and `response_format`, `switch` and `efforts` how it is told to think (`thinking`
     and its like: see `carry_thinking`).  `fields`: what becomes of a single one, `unknown`: of all that nobody knows.
-    `stream_usage`: whether it may be asked for usage in a stream.
+    `stream_usage`: whether it may be asked for usage in a stream.  `has`: what it does besides chat.
     """
 
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -73,6 +80,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     switch: Literal["", "enable_thinking", "thinking", "chat_template_kwargs"] = ""
     efforts: tuple[str, ...] = ()
     stream_usage: bool = True
+    has: tuple[Literal["embeddings", "rerank"], ...] = ("embeddings",)
     unknown: Literal["keep", "drop"] = "keep"
     fields: dict[str, Weight | Treatment] = {}
 
@@ -101,6 +109,9 @@ def known_servers() -> Servers:
 def servers() -> Mapping[str, Server]:
     return known_servers().servers
 
+
+# Of a rerank, where nobody says how many a server takes.
+MOST_DOCUMENTS = 1000
 
 KEPT = (
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "n", "stop", "seed"),
@@ -150,7 +161,18 @@ def compatible(name: str, quirks: Quirks) -> Vendor:
             carry_limit(lambda _: quirks.limit),
         ),
         faults=(),
+        others={kind: other for kind, other in _others(name).items() if kind in quirks.has},
     )
+
+
+def _others(name: str) -> dict[Kind, Operation]:
+    def failed(status: int, headers: Headers, body: bytes) -> UpstreamFailed:
+        return fault(name, (), status, headers, body, system_clock)
+
+    return {
+        "embeddings": Native(path="/embeddings", fault=failed),
+        "rerank": Rerank(name=name, rules=(), most=MOST_DOCUMENTS),
+    }
 
 
 def _field(name: str, treatment: Weight | Treatment) -> Field:

@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from gapura.providers.answers import Spoken, as_it_is, count, listed, text
 from gapura.providers.ask import Ask
+from gapura.providers.dashscope_lists import EMBEDDINGS, RERANK
 from gapura.providers.fields import drop, step, typed
 from gapura.providers.messages import carry_messages
 from gapura.providers.qwen import EFFORTS, FAULTS, FIELDS, carry_format, carry_parallel, thinks
@@ -180,4 +181,5 @@ DASHSCOPE = Vendor(
     faults=FAULTS,
     plain=spoken,
     events=as_incremental,
+    others={"embeddings": EMBEDDINGS, "rerank": RERANK},
 )

@@ -3,7 +3,7 @@
 What the caller sent at once goes out in as many requests as it takes; the answers are joined (`gapura.wire.lists`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from gapura.clock import Clock, system_clock
 from gapura.errors import UpstreamFailed
 from gapura.providers import catalogue
-from gapura.providers.answers import usage_of
+from gapura.providers.answers import Spoken, as_it_is, count, text, usage_of
 from gapura.providers.ask import Ask
 from gapura.providers.base import Reader, Translation
 from gapura.providers.faults import Rule, error_in, fault
@@ -29,23 +29,31 @@ FIELDS: Mapping[str, Field] = {
     "user": drop("cosmetic"),
 }
 
-# Of what OpenAI's form has, and answers beside it (`id`, `request_id`).
-KEPT = ("object", "data", "model", "usage")
-
 _ENCODER = msgspec.json.Encoder()
 
 
+Item = dict[str, Any]
+
+
+def flat(body: Item, texts: Sequence[str]) -> Item:
+    return {**body, "input": texts}
+
+
 class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
-    """`most`: how many texts a model takes of which the catalogue says nothing."""
+    """`most`: how many texts a model takes of which the catalogue says nothing.  `shape` puts the texts into the body,
+    and `spoken` makes OpenAI's object of the answer, where the vendor has a form of its own."""
 
     name: str
     rules: Sequence[Rule]
     most: int
     path: str = "/embeddings"
     clock: Clock = system_clock
+    facts: str = ""
+    shape: Callable[[Item, Sequence[str]], Item] = flat
+    spoken: Spoken = as_it_is
 
     def translate(self, body: bytes, asked: EmbeddingsRequest, model: str, cap: int | None) -> Translation:
-        facts = catalogue.model(self.name, model)
+        facts = catalogue.model(self.facts or self.name, model)
         ask = Ask(openai.fields(body), model, facts, cap, stream=False)
         ask.carry(FIELDS)
         ask.body["encoding_format"] = "float"
@@ -58,7 +66,7 @@ class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
         if texts is None:
             ask.lose("input", f"{model} does not read the token ids of OpenAI's models", "contract")
         first, *more = [
-            _ENCODER.encode({**ask.body, "input": some}) for some in batches(texts or [""], facts.inputs or self.most)
+            _ENCODER.encode(self.shape(ask.body, some)) for some in batches(texts or [""], facts.inputs or self.most)
         ]
         return Translation(first, tuple(ask.losses), tuple(more))
 
@@ -67,14 +75,32 @@ class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
             said: Any = decode(body)
         except ValueError:
             said = None
+        said = said if error_in(said) or not isinstance(said, dict) else self.spoken(said)
         if error_in(said) or not isinstance(said, dict) or not isinstance(said.get("data"), list) or not said["data"]:
             raise fault(self.name, self.rules, 200, (), body, self.clock)
-        answer = {"object": "list", "model": model} | {name: said[name] for name in KEPT if said.get(name) is not None}
-        return _ENCODER.encode(answer), usage_of(said.get("usage"))
+        usage = usage_of(said.get("usage"))
+        answer: Item = {"object": "list", "data": _vectors(said["data"]), "model": text(said, "model") or model}
+        if usage is not None:
+            answer["usage"] = {"prompt_tokens": usage.input, "total_tokens": usage.total}
+        return _ENCODER.encode(answer), usage
 
     def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
         del model, include_usage, choices
         raise UpstreamFailed("Embeddings have no streams.", advance=False, trips=False)
+
+
+def _vectors(given: list[Any]) -> list[Item]:
+    """In the order of the texts, whatever the order of the answer."""
+    numbered = [
+        {
+            "object": "embedding",
+            "index": count(one, "index") if "index" in one else place,
+            "embedding": one["embedding"],
+        }
+        for place, one in enumerate(given)
+        if isinstance(one, dict) and "embedding" in one
+    ]
+    return sorted(numbered, key=lambda one: one["index"])
 
 
 def batches(texts: Sequence[str], most: int) -> Iterator[Sequence[str]]:

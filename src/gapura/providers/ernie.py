@@ -8,6 +8,7 @@ from gapura.providers.messages import carry_messages
 from gapura.providers.rerank import Rerank
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
+from gapura.providers.turns import carry_turns
 from gapura.providers.vendor import Vendor, carry_limit, carry_stream_options
 
 FIELDS = {
@@ -79,6 +80,7 @@ ERNIE = Vendor(
     fields=FIELDS,
     steps=(
         carry_messages(),
+        carry_turns,
         carry_tools(),
         carry_parallel,
         carry_thinking(efforts=frozenset({"high", "max"})),

@@ -9,6 +9,7 @@ from gapura.providers.ask import Ask
 from gapura.providers.embeddings import Embeddings
 from gapura.providers.faults import Rule
 from gapura.providers.fields import COMMON, ELSEWHERE_UNKNOWN, clamp, drop, first, keep, sized, step
+from gapura.providers.glm_moderation import Moderation
 from gapura.providers.messages import Item, carry_messages
 from gapura.providers.rerank import Rerank
 from gapura.providers.said import Said
@@ -123,6 +124,7 @@ GLM = Vendor(
     others={
         "embeddings": Embeddings(name="glm", rules=FAULTS, most=64),
         "rerank": Rerank(name="glm", rules=FAULTS, most=128, path="/rerank"),
+        "moderation": Moderation(name="glm", rules=FAULTS),
     },
     wait=wait,
 )

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from gapura.clock import Clock, system_clock
 from gapura.providers.base import Headers, bearer
-from gapura.providers.glm import GLM
+from gapura.providers.embeddings import Embeddings
+from gapura.providers.glm import FAULTS, GLM
 from gapura.providers.jwt import token
 from gapura.providers.vendor import Vendor
 
@@ -25,4 +26,7 @@ def with_tokens(vendor: Vendor) -> Vendor:
     return replace(vendor, key=signing(vendor.clock), expires=True)
 
 
-ZAI = replace(GLM, name="zai", facts="glm")
+# Rerank and moderation are told of the mainland's host only.
+ZAI = replace(
+    GLM, name="zai", facts="glm", others={"embeddings": Embeddings(name="zai", facts="glm", rules=FAULTS, most=64)}
+)
