@@ -14,7 +14,7 @@ FLOORS = [
     {"atlas", "providers", "store"},
     {"rulebook", "logs", "letters", "post"},
     {"campaign", "request", "programme"},
-    {"gate", "keeper", "compat", "console", "portal", "sandbox", "supervisor"},
+    {"gate", "keeper", "compat", "console", "portal", "sandbox", "supervisor", "testing"},
     {"app"},
     {"cli"},
     {"__main__"},
