@@ -67,6 +67,8 @@ def test_requests_of_other_endpoints_are_read_in_their_dialect(run: Any, tmp_pat
     lines = [
         {"model": "gpt-4o", "input": "hi", "tools": [{"type": "web_search"}]},
         {"model": "claude-3-5-haiku-latest", "max_tokens": 9, "system": "s", "messages": USER, "top_k": 3},
+        {"model": "text-embedding-3-small", "input": ["x"] * 30, "dimensions": 1536},
+        {"model": "omni-moderation-latest", "input": "x"},
         {"url": "/v1/images/generations", "body": {"model": "dall-e-3", "prompt": "a gate"}},
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))

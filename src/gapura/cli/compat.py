@@ -25,11 +25,7 @@ from gapura.compat.probes import PROBES, claimed
 from gapura.errors import BadRequest
 from gapura.request.relay import Way
 from gapura.settings import Settings
-from gapura.wire.messages import MESSAGES
-from gapura.wire.openai import CHAT
-from gapura.wire.responses import RESPONSES
-
-DIALECTS = {requests.CHAT: CHAT, "/v1/responses": RESPONSES, "/v1/messages": MESSAGES}
+from gapura.wire.endpoints import ENDPOINTS
 
 OFTEN = 100
 BUDGET = 20_000
@@ -81,7 +77,7 @@ def check_(file: Path, targets: tuple[str, ...], rows: Path | None, as_json: boo
             if written is not None:
                 written.write(msgspec.json.encode(judged) + b"\n")
 
-        found = check.check(requests.read(file), aims, DIALECTS, tell)
+        found = check.check(requests.read(file), aims, ENDPOINTS, tell)
     out.say(msgspec.to_builtins(found), lambda: _told(found))
     return ending.NO if found.breaks else ending.OK
 

@@ -17,14 +17,10 @@ from gapura.request.identify import identify, scoped
 from gapura.request.pipeline import Gate
 from gapura.terms import ids
 from gapura.wire import exposition, tokens
-from gapura.wire.completions import COMPLETIONS
 from gapura.wire.dialect import Dialect
-from gapura.wire.embeddings import EMBEDDINGS
+from gapura.wire.endpoints import ENDPOINTS
 from gapura.wire.messages import MESSAGES, request
-from gapura.wire.moderation import MODERATION
 from gapura.wire.openai import CHAT
-from gapura.wire.rerank import RERANK
-from gapura.wire.responses import RESPONSES
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -48,13 +44,7 @@ class App:
     def __init__(self, gate: Gate, metrics: Metrics, atlas_problem: Callable[[], str] = str) -> None:
         self._gate, self._metrics, self._atlas_problem = gate, metrics, atlas_problem
         self._paths: Mapping[str, Endpoint] = {
-            "/v1/chat/completions": Endpoint("POST", self._serve),
-            "/v1/completions": Endpoint("POST", self._serve, COMPLETIONS),
-            "/v1/responses": Endpoint("POST", self._serve, RESPONSES),
-            "/v1/embeddings": Endpoint("POST", self._serve, EMBEDDINGS),
-            "/v1/moderations": Endpoint("POST", self._serve, MODERATION),
-            "/v1/rerank": Endpoint("POST", self._serve, RERANK),
-            "/v1/messages": Endpoint("POST", self._serve, MESSAGES),
+            **{path: Endpoint("POST", self._serve, dialect) for path, dialect in ENDPOINTS.items()},
             "/v1/messages/count_tokens": Endpoint("POST", self._count, MESSAGES),
             "/v1/models": Endpoint("GET", self._models),
             "/livez": Endpoint("GET", self._livez),
