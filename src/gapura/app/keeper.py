@@ -25,6 +25,7 @@ from gapura.campaign.pipeline import DAILY, SENDING, River
 from gapura.clock import SECOND, Clock, system_clock
 from gapura.console.api import admin
 from gapura.console.context import Campaigns, Context, GateStatus, Status
+from gapura.keeper.granting import Granting
 from gapura.keeper.hearing import Hearing
 from gapura.keeper.hub import Hub
 from gapura.keeper.ingest import Ingest
@@ -84,6 +85,7 @@ class Keeper:
         self.residing = Residing(self.store, home.secret, lambda: self.rules, self.publish, clock)
         self.jobs = Jobs(self.store, clock)
         self.hearing = Hearing(self.store, self.jobs, self.publish, clock)
+        self.granting = Granting(self.store, self.jobs, self.publish, clock)
         self.outbox = Outbox(self.store, clock)
         self.mail = Mail(lambda: self.settings, clock)
         around = Surroundings(
@@ -151,6 +153,7 @@ class Keeper:
             await self.placing.try_to_renew()
             await recover(self.store, self.ingest, self._clock)
             await self.hub.start(runtime.gates_socket(self.settings.home))
+            self.granting.begin()
             async with asyncio.TaskGroup() as tasks:
                 work = (self.ingest.run(), self.hub.run(), self.residing.run(), self.jobs.run(), self.outbox.run())
                 jobs = [tasks.create_task(job) for job in (*work, self._recovering(), self._retaining())]

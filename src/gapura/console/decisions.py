@@ -21,8 +21,6 @@ from gapura.terms import ids
 from gapura.terms.programme import UNDECIDED
 
 PIECE = 100
-# Whoever is killed between an approval and its grants leaves them to this job.
-JOB = "programme.grant"
 LATER = 5_000_000
 
 
@@ -134,7 +132,7 @@ async def approve(call: Call, programme: str, query: Trial, body: Approval) -> A
     for piece in in_turns(of.claims, PIECE):
 
         def work(db: Connection, rows: list[tuple[str, int]] = piece) -> int:
-            jobs.ring(db, JOB, "all", who.at + LATER)
+            jobs.ring(db, pipeline.JOB, "all", who.at + LATER)
             return pipeline.approve(db, programme, rows, approval, who)
 
         await _bare(call).change(Intent("claim.approve", programme, body.reason), work, int)

@@ -14,6 +14,7 @@ from gapura.clock import SECOND
 from gapura.errors import BadRequest
 from gapura.programme import claim as intake
 from gapura.programme import grant, offer, vet
+from gapura.programme import watch as watched
 from gapura.programme.claim import Claimed
 from gapura.programme.vet import Candidate, Verdict
 from gapura.store import accounts, budgets, claims, codes, grants, ledger, outbox, programmes, sealed, uses
@@ -29,6 +30,8 @@ DAY = 86_400 * SECOND
 MILLISECOND = 1000  # what ids are in the order of
 PIECE = 100
 LABEL = "evidence"
+JOB = "programme.grant"
+"""Whoever is killed between an approval and its grants leaves them to this job."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -278,6 +281,26 @@ def revoke(db: Connection, name: str, by: By) -> Claim:
     budgets.tell(db, [now.account])
     _tell(db, "claim.revoked", now, by.at, reason=by.reason, taken_back=taken)
     return now
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """`ended`: accounts of grants of which nothing is to be had any more; `more`: there is more to look at."""
+
+    ended: list[str]
+    more: bool
+
+
+def watch(db: Connection, at: int) -> Seen:
+    """One piece of what time and use have brought: each is told once."""
+    alerts = [*grants.due(db, at, PIECE), *grants.spent(db, at)]
+    ended = []
+    for alert in alerts:
+        topic, body = watched.event(alert, grants.get(db, alert.grant))
+        outbox.put(db, topic, alert.account, body, at)
+        if watched.ends(alert):
+            ended.append(alert.account)
+    budgets.tell(db, ended)
+    return Seen(ended, bool(alerts) or grants.behind(db))
 
 
 def automatic(db: Connection, programme: str, wanted: Sequence[str], by: By) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is kept for a while only: addresses, and what webhooks were told.
+"""What is kept for a while only: addresses, what webhooks were told, and evidence.
 
 For 30 days they are kept as they are, since somebody who objects must be answered; afterwards only the network that
 they were in.  Nothing is hashed over them, so no chain breaks.  Events can be replayed for as long.
@@ -7,7 +7,7 @@ they were in.  Nothing is hashed over them, so no chain breaks.  Events can be r
 import ipaddress
 
 from gapura.clock import SECOND
-from gapura.store import outbox
+from gapura.store import claims, outbox
 from gapura.store.base import Connection, mark, marked
 
 DAYS = 30
@@ -39,7 +39,12 @@ def forget_events(db: Connection, at: int) -> int:
     return outbox.forget(db, at - DAYS * DAY, BATCH)
 
 
-BATCHES = (shorten_addresses, forget_events)
+def forget_evidence(db: Connection, at: int) -> int:
+    """One batch of what was shown for claims and is over its time; how much, 0 when all is done."""
+    return claims.forget_evidence(db, at, BATCH)
+
+
+BATCHES = (shorten_addresses, forget_events, forget_evidence)
 
 
 def network(address: str) -> str:
