@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from gapura.crash import POINTS
+from bench.soak.killer import POINTS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "bench.soak.kill", "--short")
