@@ -1,4 +1,4 @@
-"""OpenAI's own Responses, embeddings and moderation, handed on as they are."""
+"""OpenAI's own Responses, embeddings and moderation, and Anthropic's own Messages, handed on as they are."""
 
 import json
 from typing import Any
@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gapura.errors import GapuraError, UpstreamFailed
+from gapura.providers.anthropic import ANTHROPIC
 from gapura.providers.base import Operation
 from gapura.providers.openai import OPENAI
 from gapura.terms.usage import Usage
 from gapura.wire import embeddings, moderation
+from gapura.wire.messages import MESSAGES
 from gapura.wire.responses import RESPONSES
 from gapura.wire.sse import Decoder
 
 
 def operation(kind: Any) -> Operation:
-    found = OPENAI.operation(kind)
+    found = (ANTHROPIC if kind == "messages" else OPENAI).operation(kind)
     assert found is not None
     return found
 
@@ -39,8 +41,8 @@ ENDED = event(4, "response.completed", response={"id": "resp_1", "usage": SPENT}
 FAILED = event(4, "response.failed", response={"error": {"code": "rate_limit_exceeded", "message": "Slow down."}})
 
 
-def read(pieces: list[bytes]) -> tuple[bytes, Any, str]:
-    reader, out = operation("responses").reader("m", include_usage=False), b""
+def read(pieces: list[bytes], kind: str = "responses") -> tuple[bytes, Any, str]:
+    reader, out = operation(kind).reader("m", include_usage=False), b""
     for piece in [*pieces, None]:
         try:
             if not reader.done:
@@ -132,3 +134,34 @@ def test_what_is_no_answer_is_a_failure(kind: str, body: bytes) -> None:
 def test_what_has_no_streams_says_so() -> None:
     with pytest.raises(GapuraError, match="no streams"):
         operation("embeddings").reader("m", include_usage=False)
+
+
+STARTED = event(0, "message_start", message={"id": "msg_1", "usage": {"input_tokens": 9, "cache_read_input_tokens": 4}})
+BLOCK = event(0, "content_block_delta", index=0, delta={"type": "text_delta", "text": "Selamat pagi"})
+STOPPED = event(0, "message_delta", delta={}, usage={"output_tokens": 5}) + event(0, "message_stop")
+
+
+@given(at=st.lists(st.integers(0, len(STARTED + BLOCK + STOPPED)), max_size=5).map(sorted))
+def test_messages_go_on_as_they_came_however_they_are_cut(at: list[int]) -> None:
+    wire = STARTED + BLOCK + STOPPED
+    out, reader, failure = read([wire[a:b] for a, b in zip([0, *at], [*at, len(wire)], strict=True)], "messages")
+    assert (out, failure, reader.done) == (wire, "", True)
+    assert (reader.usage, reader.relayed > 0) == (Usage(13, 5, 4), True)
+
+
+@given(at=st.integers(0, len(STARTED + BLOCK + STOPPED) - 5))
+def test_messages_that_break_off_say_so(at: int) -> None:
+    out, reader, failure = read([(STARTED + BLOCK + STOPPED)[:at]], "messages")
+    said = [json.loads(one.data) for one in Decoder().feed(out)]
+    assert failure and said[-1] == {"type": "error", "error": {"type": "api_error", "message": failure}}
+    overloaded = event(0, "error", error={"type": "overloaded_error", "message": "Overloaded"})
+    assert read([STARTED, BLOCK, overloaded], "messages")[2] == "Overloaded"
+
+
+def test_messages_are_sent_as_they_came_but_for_model_and_limit() -> None:
+    ask = {"model": "a", "max_tokens": 90, "messages": [{"role": "user", "content": "Halo"}], "top_k": 3}
+    body = json.dumps(ask).encode()
+    sent = operation("messages").translate(body, MESSAGES.read(body), "b", 50)
+    assert json.loads(sent.body) == ask | {"model": "b", "max_tokens": 50}
+    assert [loss.field for loss in sent.losses] == ["max_tokens"]
+    assert operation("messages").translate(body, MESSAGES.read(body), "a", None).body is body

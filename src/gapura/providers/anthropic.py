@@ -6,13 +6,16 @@ of tools are blocks of the user's turn, and the length of the answer must be lim
 
 from typing import Any
 
+from gapura.clock import system_clock
+from gapura.errors import UpstreamFailed
 from gapura.providers.anthropic_answers import Events, plain
 from gapura.providers.anthropic_turns import carry_turns, document
 from gapura.providers.ask import Ask
 from gapura.providers.base import Headers
-from gapura.providers.faults import Rule
+from gapura.providers.faults import Rule, fault
 from gapura.providers.fields import COMMON, ELSEWHERE_UNKNOWN, Carried, Field, clamp, drop, keep, step, typed
 from gapura.providers.messages import carry_messages
+from gapura.providers.native import Messages
 from gapura.providers.thinking import wanted
 from gapura.providers.tools import carry_tools
 from gapura.providers.vendor import Vendor, carry_limit
@@ -187,6 +190,10 @@ def _think(ask: Ask, effort: str | None, asked_by: str) -> None:
         ask.body["thinking"] = {"type": "enabled", "budget_tokens": max(min(budget, most), LEAST_BUDGET)}
 
 
+def _fault(status: int, headers: Headers, body: bytes) -> UpstreamFailed:
+    return fault("anthropic", FAULTS, status, headers, body, system_clock)
+
+
 ANTHROPIC = Vendor(
     name="anthropic",
     path="/messages",
@@ -202,6 +209,7 @@ ANTHROPIC = Vendor(
         carry_reasoning,
     ),
     faults=FAULTS,
+    others={"messages": Messages(fault=_fault)},
     key=headers,
     plain=plain,
     events=Events,

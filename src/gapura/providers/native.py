@@ -4,24 +4,23 @@ The model is the target's and the output limit at most the cap; OpenAI's Respons
 its store is shared by all who use our key there.
 """
 
-import re
 from typing import Any
 
 import msgspec
 
-from gapura.errors import GapuraError, UpstreamFailed
+from gapura.errors import UpstreamFailed
 from gapura.providers.answers import usage_of
 from gapura.providers.base import Reader, Translation
 from gapura.providers.faults import error_in
+from gapura.providers.native_streams import MessagesStream, ResponsesStream
 from gapura.providers.said import decode
-from gapura.providers.streams import EMPTY, Fault, Stream
+from gapura.providers.streams import Fault
 from gapura.providers.vendor import cap_to
 from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
 from gapura.wire import openai
+from gapura.wire.messages.request import MessagesRequest
 from gapura.wire.responses.request import ResponsesRequest
-from gapura.wire.sse import events
-from gapura.wire.tokens import estimate
 
 NOTHING = Usage()
 
@@ -77,67 +76,16 @@ class Responses(Native, frozen=True, kw_only=True):
         return ResponsesStream(self.fault)
 
 
-ENDS = {"response.completed", "response.incomplete"}
-FAILED = "response.failed"
+class Messages(Native, frozen=True, kw_only=True):
+    path: str = "/messages"
 
-# Deltas tell of output; the events before them only that the request was taken.
-DELTA = re.compile(rb'"delta"\s*:\s*"([^"]*)')
-NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
+    def translate(self, body: bytes, asked: MessagesRequest, model: str, cap: int | None) -> Translation:
+        losses: list[Loss] = []
+        changes: dict[str, Any] = {"model": model} if model != asked.model else {}
+        limit = cap_to(cap, asked.max_tokens, lambda why: losses.append(Loss("max_tokens", why, "cosmetic")))
+        if limit != asked.max_tokens:
+            changes["max_tokens"] = limit
+        return Translation(openai.splice(body, changes) if changes else body, tuple(losses))
 
-
-class ResponsesStream(Stream):
-    """Whole events go on as they came; the last one is looked into, and errors."""
-
-    _last = b""
-
-    def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
-        for block in blocks:
-            for event in events([block]):
-                if event.name in ENDS or event.name == FAILED:
-                    self._end(event.name, self._read(event))
-                elif event.name == "error":
-                    self._read(event)  # raises
-                elif ".delta" in event.name:
-                    self.begun = True
-                    text = b"".join(DELTA.findall(block))
-                    self.relayed += estimate(text.decode("utf-8", "replace"))
-            out.append(block + b"\n\n")
-            self._last = block
-            if self.done:
-                return
-
-    def _end(self, name: str, said: dict[Any, Any]) -> None:
-        response = said.get("response")
-        response = response if isinstance(response, dict) else {}
-        if name == FAILED:
-            raise self._fault(
-                200, (), msgspec.json.encode({"error": response.get("error") or {"code": "server_error"}})
-            )
-        if not response:
-            raise UpstreamFailed(EMPTY)
-        self.usage = usage_of(response.get("usage"))
-        self.begun = self.done = True
-
-    def close(self) -> bytes:
-        """What came last is not handed on where the stream was cut."""
-        last = self._last
-        try:
-            return super().close()
-        except UpstreamFailed:
-            self._last = last
-            raise
-
-    def _rest(self) -> bytes | None:
-        return None
-
-    def say(self, error: GapuraError) -> bytes:
-        """Numbered on from what was handed on."""
-        found = NUMBER.findall(self._last)
-        said = {
-            "type": "error",
-            "code": error.code or error.kind,
-            "message": error.message,
-            "param": error.param,
-            "sequence_number": int(found[-1]) + 1 if found else 0,
-        }
-        return b"event: error\ndata: " + msgspec.json.encode(said) + b"\n\n"
+    def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:  # noqa: ARG002 - as above
+        return MessagesStream(self.fault)
