@@ -151,7 +151,7 @@ def test_messages_go_on_as_they_came_however_they_are_cut(at: list[int]) -> None
 
 @given(at=st.integers(0, len(STARTED + BLOCK + STOPPED) - 5))
 def test_messages_that_break_off_say_so(at: int) -> None:
-    out, reader, failure = read([(STARTED + BLOCK + STOPPED)[:at]], "messages")
+    out, _, failure = read([(STARTED + BLOCK + STOPPED)[:at]], "messages")
     said = [json.loads(one.data) for one in Decoder().feed(out)]
     assert failure and said[-1] == {"type": "error", "error": {"type": "api_error", "message": failure}}
     overloaded = event(0, "error", error={"type": "overloaded_error", "message": "Overloaded"})

@@ -222,17 +222,19 @@ class Bench:
     def __init__(self, gate: Gate, journal: Pages, directory: Directory, port: int) -> None:
         self.gate, self.journal, self.directory, self.port = gate, journal, directory, port
 
-    async def send(self, body: Any, **headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def send(
+        self, body: Any, path: str = "/v1/chat/completions", **headers: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         given = {"host": "gate", "authorization": f"Bearer {KEY}", "connection": "close"}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = ["POST /v1/chat/completions HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+        lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
         writer.write("\r\n".join([*lines, f"content-length: {len(data)}", "", ""]).encode() + data)
         return reader, writer
 
-    async def ask(self, body: Any, **headers: str) -> "Said":
-        reader, writer = await self.send(body, **headers)
+    async def ask(self, body: Any, path: str = "/v1/chat/completions", **headers: str) -> "Said":
+        reader, writer = await self.send(body, path, **headers)
         answer = await reader.read()
         writer.close()
         return Said(answer)
