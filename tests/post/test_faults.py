@@ -13,7 +13,7 @@ from tests.post.relaying import Mailbox, Script, cut, once, relay, running, scri
 
 from gapura.clock import SECOND, TurnableClock
 from gapura.letters import compose
-from gapura.post import Journal, Post, Stopped, again, recover
+from gapura.post import Journal, Post, Stopped, recover
 from gapura.post.journal import EACH, PIECE, JournalFull
 from gapura.terms.letter import Composed, Receipt
 
@@ -144,11 +144,6 @@ async def test_greylisting_the_second_try_is_the_same_message(journal: Journal) 
         second = await post.send(one, "a1@example.com")
     assert (first.outcome, second.outcome) == ("deferred", "delivered")
     assert first.message_id == second.message_id and len(mailbox.accepted) == 1
-
-
-def test_later_is_a_schedule_that_ends() -> None:
-    one = relay(1, again_s=(300, 900))
-    assert [again.wait(one, tries) for tries in (1, 2, 3)] == [300, 900, None]
 
 
 async def stay_silent(journal: Journal, script: Script) -> Receipt:

@@ -4,7 +4,7 @@
 
 sending     `Post`: a message to one address, and what became of it
 journal     what was about to go and what was answered, on disk: a process that was killed has left it
-outcomes    what an answer means, by the step at which it came       again      when a deferred message is tried again
+outcomes    what an answer means, by the step at which it came       pace       how fast, by domain
 relay       the server that takes our mail: GAPURA_SMTP_URL and `[mail.relay]`
 returns     bounces, delays and complaints, from a folder or by a webhook       suppression  who is not written to
 """

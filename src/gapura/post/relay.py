@@ -34,7 +34,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[mail.relay]`.  `connections` and `messages_per_s` are of the relay as a whole, `each_domain` of every domain
-    that `domains` does not name.  `again_s`: seconds from one try of a deferred message to the next."""
+    that `domains` does not name."""
 
     connections: Connections = 4
     messages_per_s: Rate = 50.0
@@ -45,7 +45,6 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     answer_s: Seconds = 300.0
     content_s: Seconds = 600.0
     refusals_in_a_row: Annotated[int, Meta(ge=1, le=1_000_000)] = 20
-    again_s: tuple[Annotated[int, Meta(ge=1, le=30 * 86_400)], ...] = (300, 900, 1_800, 3_600, 7_200, 14_400, 28_800)
     ca_file: str = ""
     hello: str = ""
 

@@ -1,7 +1,7 @@
 """`Post`: a message to one address, over few connections, at the pace that the other side bears.
 
-A message is tried once.  What is deferred is the caller's to bring again (`again`), because only the caller knows
-whether it is still meant by then.
+A message is tried once.  What is deferred is the caller's to bring again, because only the caller knows whether it is
+still meant by then.
 """
 
 import asyncio
