@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gapura.clock import TurnableClock
-from gapura.store import audit
+from gapura.store import audit, chain
 from gapura.store.audit import Change
 from gapura.store.base import Conflict, Connection
 from gapura.store.secrets import Secret
@@ -120,7 +120,7 @@ def rewrite(store: Store, *, through: int) -> None:
         ).fetchall()
         for seq, *fields, commitment in rows:
             at, action, subject = fields
-            before = audit._hash(before, seq, at, "prn_9", action, subject, commitment)
+            before = chain.link(before, seq, at, "prn_9", action, subject, commitment)
             db.execute("UPDATE audit SET actor = 'prn_9', hash = ? WHERE seq = ?", (before, seq))
 
     store.write(work).result()

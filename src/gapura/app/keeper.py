@@ -33,6 +33,7 @@ from gapura.keeper.jobs import Jobs
 from gapura.keeper.lending import Lending
 from gapura.keeper.outbox import Outbox
 from gapura.keeper.placing import Placing
+from gapura.keeper.proving import Proving
 from gapura.keeper.recover import recover
 from gapura.keeper.residing import Residing
 from gapura.portal import Portal
@@ -86,6 +87,7 @@ class Keeper:
         self.jobs = Jobs(self.store, clock)
         self.hearing = Hearing(self.store, self.jobs, self.publish, clock)
         self.granting = Granting(self.store, self.jobs, self.publish, clock)
+        self.proving = Proving(self.store, self.jobs, clock)
         self.outbox = Outbox(self.store, clock)
         self.mail = Mail(lambda: self.settings, clock)
         around = Surroundings(

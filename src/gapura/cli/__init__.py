@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("gapura.cli.account:account", "Customers: list, state, import, warn, suspend, reinstate, limit."),
     "appeal": ("gapura.cli.appeal:appeal", "Objections of accounts: list, show, file, take, decide."),
     "atlas": ("gapura.cli.atlas:atlas", "Place data: show, look up, update, verify, correct."),
-    "audit": ("gapura.cli.audit:audit", "Who changed what, and whether anybody altered that."),
+    "audit": ("gapura.cli.audit:audit", "Who changed what, whether anybody altered that, and proof of it."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
     "budget": ("gapura.cli.budget:budget", "Budgets by organisation, account, key, model and window."),
     "compat": ("gapura.cli.compat:compat", "What recorded requests would lose at another model."),

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -107,6 +107,20 @@ def speaks(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A command that talks to a keeper: it gets an `Api` and an `Output`, and the options that go with them."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def run(connect: Callable[[], AbstractContextManager[Api]], out: Output, **given: Any) -> Any:
+            with connect() as api:
+                return function(api, out, **given)
+
+        return may_speak(command)(run)
+
+    return decorate
+
+
+def may_speak(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A command that can do without a keeper, too: it gets what connects to one, in place of the `Api`."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @click.option("--home", type=click.Path(path_type=Path), help="Folder of the state, instead of GAPURA_HOME.")
         @click.option("--url", help="Another keeper, as https://keeper.example:8081; needs a token.")
         @click.option(
@@ -118,8 +132,7 @@ def speaks(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         @functools.wraps(function)
         def run(*, home: Path | None, url: str | None, token_file: Path | None, as_json: bool, **given: Any) -> Any:
             out = Output(command, as_json=as_json)
-            with connected(home, url, token_file, out) as api:
-                return function(api, out, **given)
+            return function(lambda: connected(home, url, token_file, out), out, **given)
 
         return run
 

@@ -6,19 +6,22 @@ and the chain still holds, and nobody can guess a deleted text from what is left
 the home's secret: cutting off the end of the chain is seen, too.
 """
 
-import hashlib
 import hmac
 import secrets
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
+from gapura.errors import NotFound
+from gapura.store import chain
 from gapura.store.base import Conflict, Connection, Work, mark, marked
 from gapura.store.secrets import Secret
 
 T = TypeVar("T")
 
-START = bytes(32)
+START = chain.START
+TEXT = "audit-text"
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +90,11 @@ def perform(connection: Connection, secret: Secret, at: int, by: Change, work: W
 
 def append(connection: Connection, secret: Secret, at: int, by: Change) -> int:
     """Writes the entry; returns its number."""
-    seq, before = _head(connection)
+    seq, before = head(connection)
     seq += 1
     salt = secrets.token_bytes(16)
     commitment = _commitment(secret, salt, by.reason, by.detail)
-    digest = _hash(before, seq, at, by.actor, by.action, by.subject, commitment)
+    digest = chain.link(before, seq, at, by.actor, by.action, by.subject, commitment)
     connection.execute(
         "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)",
         (seq, at, by.actor, by.action, by.subject, commitment, digest),
@@ -112,7 +115,7 @@ def verify(connection: Connection, secret: Secret) -> Problem | None:
         seq += 1
         if number != seq:
             return Problem(seq, "is missing")
-        if digest != _hash(before, seq, at, actor, action, subject, commitment):
+        if digest != chain.link(before, seq, at, actor, action, subject, commitment):
             return Problem(seq, "was altered")
         if salt is not None and commitment != _commitment(secret, salt, reason, detail):
             return Problem(seq, "has another text than was written")
@@ -132,6 +135,49 @@ def entries(connection: Connection, after: int = 0, limit: int = 100) -> list[En
     return [Entry(*row) for row in rows]
 
 
+def lines(connection: Connection, secret: Secret, at: int, after: int = 0) -> Iterator[bytes]:
+    """The entries behind number `after` as a file that anybody can verify; see `chain`."""
+    before = START
+    if after:
+        row = connection.execute("SELECT hash FROM audit WHERE seq = ?", (after,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no audit entry {after}")
+        before = bytes(row[0])
+    rows = connection.execute(
+        "SELECT seq, at, actor, action, subject, commitment, hash, salt, reason, detail"
+        " FROM audit LEFT JOIN audit_text USING (seq) WHERE seq > ? ORDER BY seq",
+        (after,),
+    )
+    head = chain.Head(
+        home=secret.pepper_id, made_at=at, after=after, before=before.hex(), text_key=secret.derive(TEXT).hex()
+    )
+    yield from chain.write(head, map(_line, rows), lambda seq, digest: _seal(secret, seq, digest))
+
+
+def about(connection: Connection, subjects: Iterable[str], numbers: Iterable[int]) -> list[tuple[bytes, chain.Line]]:
+    """The entries about these subjects, and those of these numbers, oldest first, each with the hash before it."""
+    wanted = set(numbers)
+    for subject in subjects:
+        wanted.update(int(seq) for (seq,) in connection.execute("SELECT seq FROM audit WHERE subject = ?", (subject,)))
+    found = []
+    for seq in sorted(wanted):
+        row = connection.execute(
+            "SELECT seq, at, actor, action, subject, commitment, hash, salt, reason, detail"
+            " FROM audit LEFT JOIN audit_text USING (seq) WHERE seq = ?",
+            (seq,),
+        ).fetchone()
+        before = connection.execute("SELECT hash FROM audit WHERE seq = ?", (seq - 1,)).fetchone()
+        if row is not None:
+            found.append((bytes(before[0]) if before else START, _line(row)))
+    return found
+
+
+def _line(row: tuple[Any, ...]) -> chain.Line:
+    seq, at, actor, action, subject, commitment, digest, salt, reason, detail = row
+    told = commitment.hex(), digest.hex(), None if salt is None else salt.hex()
+    return chain.Line(seq, at, actor, action, subject, *told, reason, detail)
+
+
 def forget(connection: Connection, before: int) -> int:
     """Retention: deletes the texts and the kept results older than `before`; the number of texts."""
     connection.execute("DELETE FROM idempotency WHERE at < ?", (before,))
@@ -139,18 +185,14 @@ def forget(connection: Connection, before: int) -> int:
     return connection.changes()
 
 
-def _head(connection: Connection) -> tuple[int, bytes]:
+def head(connection: Connection) -> tuple[int, bytes]:
+    """Number and hash of the last entry; 0 and zeros where there is none."""
     row = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
     return (row[0], row[1]) if row else (0, START)
 
 
-def _hash(before: bytes, *fields: int | str | bytes) -> bytes:
-    # msgpack of a list of integers, text and bytes has exactly one encoding with this library.
-    return hashlib.sha256(before + msgspec.msgpack.encode(fields)).digest()
-
-
 def _commitment(secret: Secret, salt: bytes, reason: str, detail: str) -> bytes:
-    return hmac.digest(secret.derive("audit-text"), msgspec.msgpack.encode((salt, reason, detail)), "sha256")
+    return chain.commitment(secret.derive(TEXT), salt, reason, detail)
 
 
 def _seal(secret: Secret, seq: int, digest: bytes) -> str:

@@ -10,9 +10,13 @@ from typing import Any
 import msgspec
 
 from gapura.clock import SECOND
+from gapura.store import facts
 from gapura.store.base import Conflict, Connection, Shape
 from gapura.terms.campaign import DELIVERY_MOVES, DeliveryMove, DeliveryState
 from gapura.terms.letter import Kind, Letter
+
+OF_SENDING: frozenset[DeliveryMove] = frozenset({"send", "deliver", "refuse", "lose", "bounce", "give_up"})
+"""Moves that have to be proven later."""
 
 ANSWER = 500
 """Characters that are kept of what the other side said."""
@@ -135,6 +139,9 @@ def move(db: Connection, before: Delivery, verb: DeliveryMove, at: int, **change
     )
     if db.changes() != 1:
         raise Conflict(f"notice {before.id} is {before.state} no more")
+    if verb in OF_SENDING:
+        told = ("campaign", "stage", "kind", "state", "attempts", "copies", "code", "message_id", "sha256")
+        facts.put(db, "notice", after.account, f"{after.id}.{after.attempts}.{verb}", _said(after, told), at)
     return after
 
 
@@ -142,6 +149,11 @@ def address(db: Connection, before: Delivery, contact: str) -> Delivery:
     """Which contact it goes to."""
     db.execute("UPDATE delivery SET contact = ? WHERE id = ?", (contact, before.id))
     return msgspec.structs.replace(before, contact=contact)
+
+
+def _said(after: Delivery, names: Iterable[str]) -> dict[str, Any]:
+    """Without the other side's words: they may name a person, and what is proven is never deleted."""
+    return {name: getattr(after, name) for name in names}
 
 
 def complain(db: Connection, before: Delivery, at: int) -> None:

@@ -1,0 +1,130 @@
+"""Everything about one account that may have to be shown to a court: who it is, what was known, told, asked for and
+done, by whom and why, and the proof that none of it was written later.
+
+The audit entries stand there with the hash before each, so every one can be checked by itself; facts stand there with
+the path to the root that such an entry names.  That the entries are of one chain shows in an export of the audit.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gapura.store import accounts, appeals, audit, chain, deliveries, exceptions, facts, keys, visits
+from gapura.store.appeals import Appeal, Moved, Texts
+from gapura.store.base import Connection
+from gapura.store.deliveries import Delivery
+from gapura.store.exceptions import Exempt
+from gapura.store.facts import Proven
+from gapura.store.secrets import Secret
+from gapura.store.visits import Found
+from gapura.terms.caller import Account, Key
+from gapura.terms.residence import Visit
+
+FORMAT = "gapura.evidence/1"
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """An objection, with what was said; `texts` null: retention has taken them."""
+
+    appeal: Appeal
+    texts: Texts | None
+    moves: list[Moved]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An audit entry, and the hash of the one before it."""
+
+    before: str
+    line: chain.Line
+
+
+class Dossier(msgspec.Struct, frozen=True, kw_only=True):
+    """`text_key` is what the entries' commitments are made with.  `seq`, `hash`: the audit's last entry when this was
+    made, and `problem` what was wrong with the audit then ("": nothing)."""
+
+    format: str = FORMAT
+    home: str
+    made_at: int
+    account: Account
+    keys: list[Key]
+    visits: list[Visit]
+    residence: list[Found]
+    notices: list[Delivery]
+    facts: list[Proven]
+    appeals: list[Heard]
+    exceptions: list[Exempt]
+    entries: list[Entry]
+    text_key: str
+    seq: int
+    hash: str
+    problem: str
+
+
+def dossier(db: Connection, secret: Secret, account: str, at: int) -> Dossier:
+    """Raises NotFound."""
+    about = accounts.get(db, None, account)
+    its_keys = keys.page(db, None, account, limit=1_000)
+    lifted, objections = exceptions.of_account(db, account), appeals.of_account(db, account)
+    proven = facts.of_account(db, account)
+    named: list[Key | Exempt | Appeal] = [*its_keys, *lifted, *objections]
+    subjects = [account, *(one.id for one in named)]
+    seals = {one.entry for one in proven if one.entry is not None}
+    end = audit.head(db)
+    problem = audit.verify(db, secret) or facts.verify(db)
+    return Dossier(
+        home=secret.pepper_id,
+        made_at=at,
+        account=about,
+        keys=its_keys,
+        visits=visits.visits(db, account),
+        residence=visits.known(db, account),
+        notices=deliveries.of_account(db, account),
+        facts=proven,
+        appeals=[Heard(one, appeals.texts(db, one.id), appeals.moves(db, one.id)) for one in objections],
+        exceptions=lifted,
+        entries=[Entry(before.hex(), line) for before, line in audit.about(db, subjects, seals)],
+        text_key=secret.derive(audit.TEXT).hex(),
+        seq=end[0],
+        hash=end[1].hex(),
+        problem=f"entry {problem.seq} {problem.what}" if problem else "",
+    )
+
+
+def faults(found: Dossier, export: Iterable[bytes] | None = None) -> list[str]:
+    """What in it is not as it was written; none: it is sound.  `export`: the lines of an audit that was exported, in
+    which its entries have to stand.  Raises chain.Broken where that is not sound itself."""
+    wrong = [f"the audit was not sound when this was made: {found.problem}"] if found.problem else []
+    key = bytes.fromhex(found.text_key)
+    wrong += [f"entry {entry.line.seq} {why}" for entry in found.entries if (why := _fault(entry, key))]
+    named = {entry.line.seq: entry.line.subject for entry in found.entries if entry.line.action == facts.ACTION}
+    for proven in found.facts:
+        if proven.entry is None:
+            wrong.append(f"fact {proven.fact.seq} is not sealed yet; make this again in a minute")
+        elif not facts.is_sound(proven) or not named.get(proven.entry, "").endswith(f".{proven.root}"):
+            wrong.append(f"fact {proven.fact.seq} is not among those that entry {proven.entry} covers")
+    if export is not None:
+        wrong += _missing(found, list(export))
+    return wrong
+
+
+def _fault(entry: Entry, key: bytes) -> str:
+    line = entry.line
+    told = bytes.fromhex(line.commitment)
+    digest = chain.link(bytes.fromhex(entry.before), line.seq, line.at, line.actor, line.action, line.subject, told)
+    if digest.hex() != line.hash:
+        return "was altered"
+    if line.salt is not None:
+        said = chain.commitment(key, bytes.fromhex(line.salt), line.reason or "", line.detail or "")
+        if said != told:
+            return "has another text than was written"
+    return ""
+
+
+def _missing(found: Dossier, export: list[bytes]) -> list[str]:
+    chain.verify(export)
+    hashes = {line.seq: line.hash for line in map(chain.entry, export) if line is not None}
+    return [
+        f"entry {entry.line.seq} does not stand in the export"
+        for entry in found.entries
+        if hashes.get(entry.line.seq) != entry.line.hash
+    ]
