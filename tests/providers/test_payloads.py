@@ -1,4 +1,5 @@
-"""Every payload of a vendor that is at hand goes through the vendor's adapter.
+"""Every payload of a vendor that is at hand goes through the vendor's adapter: requests out, answers and streams in, at
+every cut, and errors.
 
 The folder is third-party material and no part of this repository; without it these tests are skipped.
 """
@@ -14,6 +15,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gapura.errors import UpstreamFailed
 from gapura.providers import PROVIDERS
+from gapura.providers.base import Provider
 from gapura.providers.faults import OUTCOMES
 from gapura.wire.sse import Decoder
 
@@ -92,6 +94,19 @@ def content(chunks: list[Any]) -> dict[tuple[int, str], str]:
     return {key: text for key, text in said.items() if text}
 
 
+def native(said: Any) -> bool:
+    """Whether it is DashScope's own form."""
+    return isinstance(said, dict) and isinstance(output := said.get("output"), dict) and bool({*output} & WORDS)
+
+
+WORDS = {"choices", "text"}
+
+
+def vendor(file: Path, *said: Any) -> str:
+    """The provider whose bytes these are."""
+    return "dashscope" if any(native(one) for one in said) else VENDORS[file.parent.name]
+
+
 def read(provider: str, pieces: list[bytes]) -> tuple[bytes, bool]:
     reader, out = PROVIDERS[provider].reader("m", include_usage=True), b""
     for piece in pieces:
@@ -102,49 +117,98 @@ def read(provider: str, pieces: list[bytes]) -> tuple[bytes, bool]:
         return out, False  # a stream that was recorded only in part
 
 
-COMPLETIONS = [file for file in FILES if chat(parsed(body_of(file)), "message")]
-STREAMS = [file for file in FILES if file.suffix == ".sse" and any(chat(c, "delta") for c in chunks_in(body_of(file)))]
+PARSED = {file: parsed(body_of(file)) for file in FILES}
+EVENTS = {file: chunks_in(body_of(file)) for file in FILES}
+COMPLETIONS = [file for file, said in PARSED.items() if chat(said, "message") or native(said)]
+STREAMS = [file for file, said in EVENTS.items() if any(chat(one, "delta") or native(one) for one in said)]
 FAILURES = [file for file in FILES if "error" in file.name]
+
+
+def words(said: Any) -> str:
+    """What an answer says, in whatever form."""
+    if native(said):
+        output = said["output"]
+        said = {"choices": output.get("choices") or [{"message": {"content": output.get("text")}}]}
+    found = [one["message"].get("content") or "" for one in said["choices"]]
+    return "".join("".join(part.get("text", "") for part in one) if isinstance(one, list) else one for one in found)
 
 
 @named(COMPLETIONS)
 def test_completions_become_openais(file: Path) -> None:
-    body = body_of(file)
-    answer, usage = PROVIDERS[VENDORS[file.parent.name]].answer(body, "m")
-    said, came = ChatCompletion.model_validate_json(answer), json.loads(body)
-    assert [one.message.content or "" for one in said.choices] == [
-        one["message"].get("content") or "" for one in came["choices"]
+    came = PARSED[file]
+    answer, usage = PROVIDERS[vendor(file, came)].answer(body_of(file), "m")
+    said = ChatCompletion.model_validate_json(answer, strict=True)
+    assert "".join(one.message.content or "" for one in said.choices) == words(came)
+    spent = came.get("usage") or {}
+    wanted = spent.get("completion_tokens", spent.get("output_tokens"))
+    assert wanted is None or (usage is not None and usage.output == wanted)
+
+
+def spoken(chunks: list[Any]) -> dict[tuple[int, str], str]:
+    """As `content`, also of frames in DashScope's own form."""
+    made = [
+        {"choices": [{"delta": flat(one.get("message") or {})} for one in chunk["output"].get("choices") or []]}
+        if native(chunk)
+        else chunk
+        for chunk in chunks
     ]
-    assert usage is not None and usage.output == came["usage"]["completion_tokens"]
+    return content(made)
+
+
+def flat(message: dict[str, Any]) -> dict[str, Any]:
+    said = message.get("content")
+    return message | {"content": "".join(part.get("text", "") for part in said)} if isinstance(said, list) else message
 
 
 @named(STREAMS)
 def test_streams_become_openais_however_they_are_cut(file: Path) -> None:
-    wire, provider, dice = body_of(file), VENDORS[file.parent.name], random.Random(7)
+    wire, dice = body_of(file), random.Random(7)
+    provider = vendor(file, *EVENTS[file])
     out, whole = read(provider, [wire])
     assert read(provider, [bytes([byte]) for byte in wire]) == (out, whole)
+    for at in range(0, len(wire), max(1, len(wire) // 400)):
+        assert read(provider, [wire[:at], wire[at:]]) == (out, whole)
     for _ in range(20):
-        at = sorted(dice.randrange(len(wire)) for _ in range(6))
-        pieces = [wire[start:end] for start, end in zip([0, *at], [*at, len(wire)], strict=True)]
+        cuts = sorted(dice.randrange(len(wire)) for _ in range(6))
+        pieces = [wire[start:end] for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
         assert read(provider, pieces) == (out, whole)
-    *events, last = [event.data for event in Decoder().feed(out)]
-    assert (last == "[DONE]") is whole
-    said = [json.loads(event) for event in (events if whole else [*events, last])]
-    assert content(said) == content(chunks_in(wire))
+    events = [event.data for event in Decoder().feed(out)]
+    assert (events[-1:] == ["[DONE]"]) is whole
+    said = [json.loads(event) for event in events if event != "[DONE]"]
+    parts = [line for one in Decoder().feed(wire + b"\n\n") for line in one.data.split("\n")]
+    assert content(said) == spoken([parsed(part) for part in parts])
     for chunk in said:
-        ChatCompletionChunk.model_validate(chunk)
-    assert len({chunk["id"] for chunk in said}) == 1
+        ChatCompletionChunk.model_validate_json(json.dumps(chunk), strict=True)
+    assert len({chunk["id"] for chunk in said}) <= 1
 
 
 @named(FAILURES)
 def test_errors_end_in_the_table(file: Path) -> None:
     known = next((known for name, known in ERRORS.items() if name in file.name), None)
-    provider = PROVIDERS[VENDORS[file.parent.name]]
-    for status in [known[0]] if known else [200, 400, 401, 403, 404, 429, 500]:
-        failure = provider.fault(status, (), body_of(file))
-        assert failure.status in STATUSES
-        if known:
-            assert (failure.status, failure.code) == known[1:]
+    for name in {VENDORS[file.parent.name], vendor(file)} | (
+        {"dashscope"} if file.parent.name == "dashscope" else set()
+    ):
+        for status in [known[0]] if known else [200, 400, 401, 403, 404, 429, 500]:
+            failure = PROVIDERS[name].fault(status, (), body_of(file))
+            assert failure.status in STATUSES
+            if known:
+                assert (failure.status, failure.code) == known[1:]
+
+
+def read_whole(provider: Provider, wire: bytes) -> bytes:
+    reader = provider.reader("m", include_usage=True)
+    return reader.feed(wire) + reader.close()
+
+
+# An error that is no answer must be one wherever it comes: as a body, and in the place of a stream.
+@named([file for file in FAILURES if isinstance(PARSED[file], dict) and "data" not in PARSED[file]])
+def test_an_error_is_never_an_answer(file: Path) -> None:
+    names = ["qwen", "dashscope"] if file.parent.name == "dashscope" else [VENDORS[file.parent.name]]
+    for provider in [PROVIDERS[name] for name in names]:
+        with pytest.raises(UpstreamFailed):
+            provider.answer(body_of(file), "m")
+        with pytest.raises(UpstreamFailed):
+            read_whole(provider, body_of(file))
 
 
 @named(FILES)
@@ -157,3 +221,7 @@ def test_whatever_it_is_only_upstream_failures_come_out(file: Path) -> None:
             assert (reader.feed(body) + reader.close()).endswith(b"data: [DONE]\n\n")
         with suppress(UpstreamFailed):
             assert json.loads(provider.answer(body, "m")[0])["choices"]
+        for kind in ("embeddings", "rerank", "moderation"):
+            if (operation := provider.operation(kind)) is not None:
+                with suppress(UpstreamFailed):
+                    operation.answer(body, "m")

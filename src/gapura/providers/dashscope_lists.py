@@ -16,7 +16,7 @@ ASKED = ("query", "documents")
 
 def texts_in(body: Item, texts: Sequence[str]) -> Item:
     size = {"dimension": body["dimensions"]} if "dimensions" in body else {}
-    return {"model": body["model"], "input": {"texts": texts}, "parameters": {**size, "output_type": "dense"}}
+    return {"model": body["model"], "input": {"texts": texts}, "parameters": size}
 
 
 def vectors_out(said: Item) -> Item:
