@@ -5,14 +5,16 @@ stream's last event, and a truncated answer is never presented as a whole one.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from gapura import crash
+from gapura.clock import system_clock
 from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers.base import Provider, Reader
+from gapura.providers.limits import limits
 from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Answer, Deadlines, Transport, Upstream
 from gapura.terms.usage import Usage
@@ -36,6 +38,9 @@ SSE = [
 ]
 
 HIDDEN = b"[hidden]"
+
+Told = Sequence[tuple[bytes, bytes]]
+"""What the answer says besides: the vendor's rate limits."""
 
 # Our estimate of a text may be off by so much; a vendor who says less than that has not counted it.
 FAR = 8
@@ -71,8 +76,8 @@ class Asker(Protocol):
 class Whole:
     """A plain answer, read to its end and in the caller's dialect."""
 
-    def __init__(self, body: bytes, usage: Usage | None) -> None:
-        self._body, self.usage = body, usage
+    def __init__(self, body: bytes, usage: Usage | None, told: Told = ()) -> None:
+        self._body, self.usage, self._told = body, usage, told
 
     def relayed(self) -> int:
         """Output tokens, by our estimate, of an answer whose vendor did not say."""
@@ -84,14 +89,14 @@ class Whole:
 
     async def hand_on(self, asker: Asker, complete: Complete) -> None:
         complete()
-        await asker.answer(200, JSON, self._body)
+        await asker.answer(200, [*JSON, *self._told], self._body)
 
 
 class Stream:
     """A stream whose first token is there: `first` is what was read so far, in the caller's dialect."""
 
-    def __init__(self, answer: Answer, reader: Reader, first: bytes, way: Way) -> None:
-        self._answer, self._reader, self._first, self._way = answer, reader, first, way
+    def __init__(self, answer: Answer, reader: Reader, first: bytes, way: Way, told: Told = ()) -> None:
+        self._answer, self._reader, self._first, self._way, self._told = answer, reader, first, way, told
 
     @property
     def usage(self) -> Usage | None:
@@ -113,7 +118,7 @@ class Stream:
         """
         reader, answer, data, hide = self._reader, self._answer, self._first, self._way.hide
         try:
-            await asker.begin(200, SSE, reader.say)
+            await asker.begin(200, [*SSE, *self._told], reader.say)
             while not reader.done:
                 if data:
                     await asker.piece(data)
@@ -139,16 +144,18 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
     headers = way.headers if way.renewed is None else way.renewed()
     headers = (*headers, *sent.headers) if sent.headers else headers
     parts: list[bytes] = []
+    told: Told = ()
     for body in (sent.body, *sent.more):
         answer = await transport.send(way.upstream, outbound.path, headers, body, deadlines)
         try:
             if outbound.stream:
                 return await _stream(answer, way, outbound, until)
             parts.append(await _plain(answer, way, outbound, until))
+            told = limits(answer.headers, system_clock)
         except BaseException:
             answer.close()  # an answer that nobody waits for is cancelled at the vendor
             raise
-    return Whole(*outbound.answer(parts))
+    return Whole(*outbound.answer(parts), told)
 
 
 async def _plain(answer: Answer, way: Way, outbound: Outbound, until: float) -> bytes:
@@ -163,7 +170,7 @@ async def _stream(answer: Answer, way: Way, outbound: Outbound, until: float) ->
     reader = outbound.reader()
     first = await _first_token(answer, way, reader, until)
     answer.idle_s = outbound.route.idle_s
-    return Stream(answer, reader, first, way)
+    return Stream(answer, reader, first, way, limits(answer.headers, system_clock))
 
 
 async def _fault(answer: Answer, way: Way, outbound: Outbound, until: float) -> UpstreamFailed:
