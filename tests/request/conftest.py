@@ -49,6 +49,8 @@ class Vendor:
     ) -> None:
         self.scripts, self.asked, self.connected, self.hung_up = list(scripts), 0, 0, asyncio.Event()
         self.url, self.tls, self.greeting, self._called = url, tls, greeting, asyncio.Event()
+        self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
 
     async def until_asked(self, times: int) -> None:
         while self.asked < times:
@@ -69,6 +71,8 @@ class Vendor:
                 body = await reader.readexactly(length)
                 script = self.scripts[min(self.asked, len(self.scripts) - 1)]
                 self.asked += 1
+                self.heads.append(head)
+                self.bodies.append(body)
                 self._called.set()
                 await script(body, reader, writer)
                 await writer.drain()
@@ -299,7 +303,7 @@ async def bench(
         servers.append(server)
     places = {"openai": "US", "qwen": "CN", "ernie": "CN", "glm": "CN"}
     endpoints = tuple(
-        Endpoint(provider=name, base_url=vendor.url, processing_territory=places[name])
+        Endpoint(provider=name, base_url=vendor.url, processing_territory=places.get(name, "US"))
         for name, vendor in vendors.items()
     )
     names = models or {}
