@@ -111,7 +111,7 @@ def test_403(gateway: Gateway, client: OpenAI) -> None:
 def test_404(client: OpenAI) -> None:
     assert told(raised(client, "gpt-of-nobody")) == (MISSING, 404, "model_not_found", "model")
     with pytest.raises(MISSING):
-        client.embeddings.create(model="text-embedding-3-small", input="x")
+        client.images.generate(model="gpt-image-2", prompt="a gate")
 
 
 def test_413(client: OpenAI) -> None:

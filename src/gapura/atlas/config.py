@@ -5,7 +5,7 @@
 >>> plan({"atlas": {"networks": [{"file": "tor.txt", "kind": "thor"}]}})  # doctest: +ELLIPSIS
 Traceback (most recent call last):
 ...
-gapura.settings.loading.BadSetting: atlas.networks[0].kind: 'thor' is none of relay, tor, ... (did you mean tor?)
+gapura.settings.bad.BadSetting: atlas.networks[0].kind: 'thor' is none of relay, tor, ... (did you mean tor?)
 """
 
 import difflib

@@ -42,13 +42,13 @@ class Spread:
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
-        self._all = 0
+        self._all = -1  # none yet
         self._free: dict[str, int] = {}
 
     def at(self, domain: str, wanted: int) -> int:
         """For one more letter to this domain, not before `wanted`."""
-        pause = MINUTE // self._pace.per_minute if self._all else 0
-        self._all = max(self._all + pause, wanted)
+        pause = MINUTE // self._pace.per_minute
+        self._all = wanted if self._all < 0 else max(self._all + pause, wanted)
         free = max(self._free.get(domain, 0), self._all)
         self._free[domain] = free + MINUTE // self._pace.domains.get(domain, self._pace.per_domain)
         return free

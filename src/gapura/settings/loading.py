@@ -9,7 +9,7 @@ The environment (`GAPURA_PORT`) wins over `gapura.toml` (`port = …` at its top
     >>> Settings.load({"GAPURA_PROT": "9000"}, {})
     Traceback (most recent call last):
     ...
-    gapura.settings.loading.BadSetting: GAPURA_PROT is not a setting (did you mean GAPURA_PORT?)
+    gapura.settings.bad.BadSetting: GAPURA_PROT is not a setting (did you mean GAPURA_PORT?)
 """
 
 import difflib
