@@ -193,6 +193,63 @@ def test_a_minute_ends_with_all_that_was_of_it() -> None:
     scene(story)
 
 
+def test_who_has_another_purse_behind_takes_what_is_left_and_asks_once_a_second() -> None:
+    async def story(keeper: Keeper) -> None:
+        purses, now = keeper.purses, keeper.clock
+        keeper.answers.set()
+        assert await purses.some(PURSE, 20, now()) == 20
+        assert await purses.some(PURSE, 20, now()) == 10
+        assert await purses.some(PURSE, 20, now()) == 0 and len(keeper.asked) == 2
+        keeper.left = 50
+        keeper.clock.turn(seconds=0.9)
+        assert await purses.some(PURSE, 20, now()) == 0 and len(keeper.asked) == 2
+        keeper.clock.turn(seconds=0.1)
+        assert await purses.some(PURSE, 20, now()) == 20 and len(keeper.asked) == 3
+
+    scene(story, 30)
+
+
+def test_an_empty_purse_is_asked_for_again_when_something_came_back() -> None:
+    async def story(keeper: Keeper) -> None:
+        purses, now = keeper.purses, keeper.clock
+        keeper.answers.set()
+        assert await purses.some(PURSE, 40, now()) == 30
+        purses.give(PURSE, 5)
+        assert await purses.some(PURSE, 40, now()) == 5 and len(keeper.asked) == 2
+
+    scene(story, 30)
+
+
+def test_what_was_used_beyond_a_limit_comes_out_of_what_is_lent_next() -> None:
+    async def story(keeper: Keeper) -> None:
+        purses, now = keeper.purses, keeper.clock()
+        purses.add(Grant(1, "tpm:key_1", 10, now + MINUTE))
+        assert purses.take("tpm:key_1", 6, now)
+        purses.owe("tpm:key_1", 20)  # 4 are here
+        assert not purses.take("tpm:key_1", 1, now)
+        keeper.clock.turn(seconds=60)
+        later = keeper.clock()
+        purses.add(Grant(2, "tpm:key_1", 10, later + MINUTE))
+        assert purses.held() == {}
+        purses.add(Grant(3, "tpm:key_1", 10, later + MINUTE))
+        assert purses.held() == {"tpm:key_1": 4} and purses.lent() == {"tpm:key_1": 20}
+
+    scene(story)
+
+
+def test_a_budgets_window_is_known_for_a_while_after_its_end() -> None:
+    async def story(keeper: Keeper) -> None:
+        purses, now = keeper.purses, keeper.clock()
+        purses.add(Grant(1, "bud:b:0", 10, now + MINUTE))
+        keeper.clock.turn(seconds=60)
+        assert not purses.take("bud:b:0", 1, keeper.clock())
+        assert purses.lent() == {"bud:b:0": 10}
+        keeper.clock.turn(seconds=3600)
+        assert purses.lent() == {}
+
+    scene(story)
+
+
 class Machine(RuleBasedStateMachine):
     """A budget's purse by the book: lent = free + taken and not given back + spent."""
 
