@@ -21,6 +21,7 @@ import msgspec
 
 from gapura.clock import Clock
 from gapura.store.journal import reserve
+from gapura.store.secrets import sync_folder
 from gapura.terms.letter import Receipt
 
 SUFFIX = ".post"
@@ -74,9 +75,17 @@ class Journal:
     def open(cls, folder: Path, name: str, clock: Clock) -> "Journal":
         """Begins a new file `name` in `folder`.  Raises FileExistsError where it has been there, or OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{name}{SUFFIX}"
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path, hidden = folder / f"{name}{SUFFIX}", folder / f".{name}{SUFFIX}"
+        # Whoever finds a journal whose lock is free takes its process for dead: it gets its name once it is locked.
+        file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.hardlink_to(hidden)
+            hidden.unlink()
+            sync_folder(folder)
+        except BaseException:
+            os.close(file)
+            raise
         return cls(path, file, clock)
 
     def reserve(self) -> None:
@@ -133,7 +142,7 @@ class Journal:
 def recover(folder: Path) -> list[Left]:
     """What dead processes left in `folder`, oldest first; files of living ones are passed over."""
     found = []
-    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda one: one.stat().st_mtime_ns):
+    for path in sorted(folder.glob(f"[!.]*{SUFFIX}"), key=lambda one: one.stat().st_mtime_ns):
         with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,7 +169,7 @@ def read(content: bytes) -> tuple[tuple[str, Receipt], ...]:
 
 def _entry(line: bytes) -> Sending | Answered | None:
     checksum, _, body = line.partition(b" ")
-    with suppress(ValueError, msgspec.MsgspecError):
-        if google_crc32c.value(body) == int(checksum, 16):
+    with suppress(msgspec.MsgspecError):
+        if b"%08x" % google_crc32c.value(body) == checksum:
             return msgspec.json.decode(body, type=Sending | Answered)
     return None
