@@ -85,7 +85,7 @@ def test_the_journal_of_a_living_process_is_nobody_elses(tmp_path: Path) -> None
 
 
 def test_a_journal_that_has_no_name_yet_is_not_taken_for_a_dead_ones(tmp_path: Path) -> None:
-    (tmp_path / ".two.post").touch()
+    (tmp_path / ".two").touch()
     assert recover(tmp_path) == []
     journal = Journal.open(tmp_path, "two", CLOCK)  # who died before it had its name is no hindrance
     journal.close()

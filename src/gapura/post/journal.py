@@ -75,7 +75,7 @@ class Journal:
     def open(cls, folder: Path, name: str, clock: Clock) -> "Journal":
         """Begins a new file `name` in `folder`.  Raises FileExistsError where it has been there, or OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path, hidden = folder / f"{name}{SUFFIX}", folder / f".{name}{SUFFIX}"
+        path, hidden = folder / f"{name}{SUFFIX}", folder / f".{name}"
         # Whoever finds a journal whose lock is free takes its process for dead: it gets its name once it is locked.
         file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -142,7 +142,7 @@ class Journal:
 def recover(folder: Path) -> list[Left]:
     """What dead processes left in `folder`, oldest first; files of living ones are passed over."""
     found = []
-    for path in sorted(folder.glob(f"[!.]*{SUFFIX}"), key=lambda one: one.stat().st_mtime_ns):
+    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda one: one.stat().st_mtime_ns):
         with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
