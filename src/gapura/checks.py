@@ -38,6 +38,13 @@ def database(value: str) -> str:
     return value
 
 
+def ledger_url(value: str) -> str:
+    """A URL of a Postgres server.  It holds a password: what is wrong is told without a word of it."""
+    if not re.fullmatch(r"postgres(ql)?://[!-~]+", value):
+        raise ValueError("expected postgresql://user:password@host/database")
+    return value
+
+
 def relay_url(value: str) -> str:
     """A URL of a mail server.  It holds a password: what is wrong is told without a word of it."""
     form = "expected smtps://user:password@host[:port], or smtp://… for STARTTLS (?tls=none without any TLS)"

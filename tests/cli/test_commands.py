@@ -89,6 +89,8 @@ def test_everything_that_asks_for_confirmation(run: Any) -> None:
         "atlas correct",
         "atlas update",
         "key revoke",
+        "ledger archive",
+        "ledger close",
         "policy activate",
         "principal revoke",
         "restore",

@@ -25,6 +25,7 @@ from gapura.campaign.pipeline import DAILY, SENDING, River
 from gapura.clock import SECOND, Clock, system_clock
 from gapura.console.api import admin
 from gapura.console.context import Campaigns, Context, GateStatus, Status
+from gapura.keeper.bookkeeping import Bookkeeping
 from gapura.keeper.granting import Granting
 from gapura.keeper.hearing import Hearing
 from gapura.keeper.hub import Hub
@@ -76,9 +77,11 @@ class Keeper:
         self._authorizer = authorizer
         self.store = Store.open(settings.database_path, secret=home.secret, clock=clock)
         self.ingest = Ingest(self.store, settings.home / "journal", clock)
-        self.hub = Hub(Lending(self.store, clock), self._welcome, clock)
         self.placing = Placing(self.store, settings.home, atlas, lambda: self.settings.documents, self._new_atlas)
         try:
+            self.books = Bookkeeping(self.store, clock, settings.ledger_url)
+            lending = Lending(self.store, clock, shared=self.books.shared, catch_up=self.books.post)
+            self.hub = Hub(lending, self._welcome, clock)
             self.ruling = Ruling(settings, simulators, self.store, self.hub, self._locate)
         except BaseException:  # whatever it is, the store's thread must not keep this process from ending
             self.store.close()
@@ -120,6 +123,7 @@ class Keeper:
             wake=self.jobs.wake,
             recall=self.hub.call_back,
             campaigns=Campaigns(self.river, around, self.mail),
+            ledger=self.books.shared,
         )
 
     async def run(
@@ -157,8 +161,11 @@ class Keeper:
             await self.hub.start(runtime.gates_socket(self.settings.home))
             self.granting.begin()
             async with asyncio.TaskGroup() as tasks:
-                work = (self.ingest.run(), self.hub.run(), self.residing.run(), self.jobs.run(), self.outbox.run())
-                jobs = [tasks.create_task(job) for job in (*work, self._recovering(), self._retaining())]
+                work = (self.ingest, self.hub, self.residing, self.jobs, self.outbox, self.books)
+                jobs = [
+                    tasks.create_task(job)
+                    for job in (*(one.run() for one in work), self._recovering(), self._retaining())
+                ]
                 yield
                 await self.hub.close()
                 for job in jobs:
@@ -166,6 +173,7 @@ class Keeper:
             await self.mail.close()
             await self.finish()
         finally:
+            self.books.close()
             self.store.close()
 
     async def finish(self) -> None:
@@ -173,6 +181,7 @@ class Keeper:
         while await self.ingest.step():
             pass
         await recover(self.store, self.ingest, self._clock)
+        await self.books.finish()
 
     def publish(self, changed_keys: Mapping[str, Key], changed_accounts: Mapping[str, Account]) -> None:
         """Tell all gates.  What is told is read again, so that two changes at once never leave the older one."""
@@ -237,7 +246,13 @@ class Keeper:
             directory_seq=self._seq,
             journal_lag_s=self.ingest.lag(),
             gates=tuple(map(self._gate, self.hub.here())),
-            problems=(*self.ruling.problems(), *self._astray(), *self.jobs.problems(), *self.hearing.problems()),
+            problems=(
+                *self.ruling.problems(),
+                *self._astray(),
+                *self.jobs.problems(),
+                *self.books.problems(),
+                *self.hearing.problems(),
+            ),
             authorizer=self._authorizer,
         )
 

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
     "model": ("gapura.cli.model:model", "Models: list, show, find counterparts."),
+    "ledger": ("gapura.cli.ledger:ledger", "Who has how much: show, export, verify, close, archive."),
     "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),
     "price": ("gapura.cli.price:price", "What models cost: list, show."),
     "principal": ("gapura.cli.principal:principal", "Who may use the admin API: list, create, revoke."),

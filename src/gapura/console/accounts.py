@@ -1,5 +1,6 @@
 """The operator's customers: read, stated anew one by one or as a table, warned, suspended and reinstated."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -143,11 +144,8 @@ async def set_limits(call: Call, account: str, body: Limits) -> Account:
 async def tokens(call: Call, account: str) -> Standing:
     """The account's budget: what is granted, left, lent to gates, spent and unreconciled."""
 
-    def work(db: Connection) -> Standing:
-        accounts.get(db, call.who.scope, account)
-        return ledger.standing(db, _purse(account))
-
-    return await call.read(work)
+    await call.read(lambda db: accounts.get(db, call.who.scope, account))
+    return await asyncio.to_thread(call.context.books.read, lambda db: ledger.standing(db, _purse(account)))
 
 
 async def reconcile(call: Call, account: str, body: Release) -> Standing:

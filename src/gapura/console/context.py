@@ -14,6 +14,7 @@ from gapura.campaign.pipeline import Around, River
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.lints import Limits
 from gapura.settings import Settings
+from gapura.store.ledger import Ledger
 from gapura.store.sqlite import Store
 from gapura.terms.caller import Account, Key
 from gapura.terms.letter import Composed, Letter
@@ -77,7 +78,7 @@ class Context:
     `trial_atlas` is the atlas with other builds or corrections, and `renew_atlas` puts what the home and the store
     hold in force everywhere; both raise as `atlas.sources.load`.  `metrics`: see `wire.exposition`.  `wake`: jobs were
     put that are due now.  `recall`: gates give back what they do not hold of a purse; on the event loop.  `campaigns`:
-    None where no keeper runs."""
+    None where no keeper runs.  `ledger`: the one that gateways share, None where the store keeps it."""
 
     store: Store
     settings: Settings
@@ -97,3 +98,9 @@ class Context:
     wake: Callable[[], None] = lambda: None
     recall: Callable[[str], None] = lambda _: None
     campaigns: Campaigns | None = None
+    ledger: Ledger | None = None
+
+    @property
+    def books(self) -> Ledger:
+        """Where the ledger is kept."""
+        return self.ledger or self.store

@@ -7,16 +7,15 @@ of cost 1, however many gates there are.
 """
 
 import asyncio
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from gapura import crash
 from gapura.clock import SECOND, Clock
-from gapura.store import budgets, ledger, records
-from gapura.store.base import Connection
+from gapura.keeper.slices import Gates, Slices
+from gapura.store import budgets, records
 from gapura.store.journal import boot_id
+from gapura.store.ledger import Ledger
 from gapura.store.sqlite import Store
-from gapura.terms import ids
 from gapura.terms.holds import BUDGET
 from gapura.terms.link import Ask, GiveBack, Grant, Hello
 
@@ -28,21 +27,11 @@ LEDGER = ("tok:", "gr:", "bud:")
 # A gate that asks again within this time gets twice as much.
 QUICK = 10 * SECOND
 
-# Of what is left a gate gets at most this part, by the number of gates: a budget cannot be called back at once, a
-# minute is soon over.
-BUDGET_PARTS, MINUTE_PARTS = 2, 4
+# Of what is left of a minute a gate gets at most this part, by the number of gates: it is soon over.
+MINUTE_PARTS = 4
 
 # How many purses' last use is remembered.
 REMEMBERED = 10_000
-
-
-class Gates(Protocol):
-    """The gates that are there."""
-
-    @property
-    def count(self) -> int: ...
-    async def recall(self, purse: str, incarnations: Collection[str]) -> None:
-        """Returns when these have given back what they do not hold, or did not answer in time."""
 
 
 class _Line:
@@ -53,10 +42,20 @@ class _Line:
 
 
 class Lending:
-    """Answers `Ask`.  `boot` names this run of the machine."""
+    """Answers `Ask`.  `boot` names this run of the machine, `shared` is the ledger where the store does not keep it,
+    and `catch_up` posts there what was decided here."""
 
-    def __init__(self, store: Store, clock: Clock, boot: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        boot: str | None = None,
+        *,
+        shared: Ledger | None = None,
+        catch_up: Callable[[], Awaitable[int]] | None = None,
+    ) -> None:
         self._store, self._clock = store, clock
+        self._slices = Slices(store, clock, shared, catch_up)
         self._boot = boot_id() if boot is None else boot
         self._lines: dict[str, _Line] = {}
         self._last: dict[tuple[str, str], tuple[int, int]] = {}
@@ -73,7 +72,8 @@ class Lending:
         mark = self._store.read(lambda db: records.watermark(db, name))
         if mark is None or mark.closed:
             return False
-        for purse, lent in self._store.read(lambda db: ledger.lent(db, name)).items():
+        received = await self._slices.begin(name, self._boot)
+        for purse, lent in received.items():
             arrived = hello.lent.get(purse, 0)
             if lent > arrived and not self._is_over(purse):
                 await self.give_back(name, GiveBack(purse, lent - arrived))
@@ -104,42 +104,13 @@ class Lending:
                 window = self._window(back.purse)
                 window[incarnation] = max(0, window.get(incarnation, 0) - back.amount)
             return
-        at = self._clock()
-        ref = ids.new("back", at)
-        await asyncio.wrap_future(
-            self._store.write(lambda db: ledger.give_back(db, incarnation, back.purse, back.amount, ref=ref, at=at))
-        )
+        await self._slices.give_back(incarnation, back.purse, back.amount)
 
     async def _slice(self, incarnation: str, ask: Ask, gates: Gates) -> Grant:
-        recent = self._recent(incarnation, ask)
-        parts = BUDGET_PARTS * max(gates.count, 1)
-        amount, until = await self._lend(incarnation, ask, parts, recent)
-        if amount < ask.want:
-            others = [
-                name for name in self._store.read(lambda db: ledger.holders(db, ask.purse)) if name != incarnation
-            ]
-            if others:
-                await gates.recall(ask.purse, others)
-                rest = Ask(ask.n, ask.purse, ask.want - amount)
-                amount += (await self._lend(incarnation, rest, parts, 0, again=":again"))[0]
+        amount, until = await self._slices.lend(incarnation, ask, gates, self._recent(incarnation, ask))
         crash.point("while-leasing")
         self._remember(incarnation, ask, amount)
         return Grant(ask.n, ask.purse, amount, until)
-
-    async def _lend(self, incarnation: str, ask: Ask, parts: int, recent: int, again: str = "") -> tuple[int, int]:
-        """How much, and until when it is good (0: no end)."""
-        at, ref = self._clock(), f"lend:{incarnation}:{ask.n}{again}"
-
-        def size(left: int) -> int:
-            return max(ask.want, min(left // parts, recent))
-
-        def work(db: Connection) -> tuple[int, int]:
-            until = budgets.open_window(db, ask.purse, at) if ask.purse.startswith(BUDGET) else 0
-            if until is None:
-                return 0, 0
-            return ledger.lend(db, incarnation, ask.purse, size, ref=ref, at=at), until
-
-        return await asyncio.wrap_future(self._store.write(work))
 
     async def _limit(self, incarnation: str, ask: Ask, gates: Gates) -> Grant:
         if self._left(ask) < ask.want:

@@ -88,6 +88,13 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
         Secret,
         Meta(description="The relay that takes our mail, as `smtps://user:password@smtp.example.com`; empty: none."),
     ] = Secret("")
+    ledger_url: Annotated[
+        Secret,
+        Meta(
+            description="A Postgres server that keeps the ledger of several gateways, as"
+            " `postgresql://user:password@host/database`; empty: the store of this home."
+        ),
+    ] = Secret("")
     secret: Annotated[Secret, Meta(description="Seals what is stored; empty: a file in the home.")] = Secret("")
     bootstrap_key: Annotated[Secret, Meta(description="An API key that exists from the first start.")] = Secret("")
     admin_token: Annotated[Secret, Meta(description="A token for the admin API, from the first start.")] = Secret("")

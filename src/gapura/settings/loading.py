@@ -215,6 +215,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "public_url": checks.site,
     **dict.fromkeys(SECRETS, _secret),
     "smtp_url": checks.relay_url,
+    "ledger_url": checks.ledger_url,
 }
 
 

@@ -15,6 +15,7 @@ from gapura.errors import BadRequest, NotFound
 from gapura.store import ledger
 from gapura.store.base import Conflict, Shape
 from gapura.store.ledger import Books, Standing
+from gapura.store.ledger.pending import relayed
 from gapura.terms.grants import State, Terms
 
 DAY = 86_400 * SECOND
@@ -50,6 +51,7 @@ def wallet(programme: str, unit: str) -> str:
     return f"wallet:{programme}:{unit}"
 
 
+@relayed()
 def fund(db: Books, programme: str, unit: str, amount: int, *, ref: str, at: int) -> int:
     """Puts `amount` into a programme's wallet, or takes -`amount` out; returns what is in it then.
 
@@ -67,6 +69,7 @@ def fund(db: Books, programme: str, unit: str, amount: int, *, ref: str, at: int
     return ledger.balance(db, name)
 
 
+@relayed()
 def create(db: Books, terms: Terms, amount: int, ref: str, at: int) -> Terms:
     """Makes a grant of `amount`; the terms as they are kept.  A ref that is known changes nothing and
     gives the grant as it is now.
@@ -88,6 +91,7 @@ def create(db: Books, terms: Terms, amount: int, ref: str, at: int) -> Terms:
     return terms
 
 
+@relayed()
 def top_up(db: Books, grant: str, amount: int, ref: str, at: int) -> Terms:
     """Adds to a grant that has not ended; the terms as they are then.  Raises NotFound, BadRequest, Conflict."""
     terms = get(db, grant).terms
@@ -101,16 +105,19 @@ def top_up(db: Books, grant: str, amount: int, ref: str, at: int) -> Terms:
     return get(db, grant).terms
 
 
+@relayed()
 def void(db: Books, grant: str, ref: str, at: int) -> Held:
     """Ends it at once, e.g. because it was made in error; what is left goes back.  Raises NotFound, Conflict."""
     return _end(db, grant, "void", ref, at)
 
 
+@relayed()
 def expire(db: Books, grant: str, ref: str, at: int) -> Held:
     """Ends it because its time is over."""
     return _end(db, grant, "expire", ref, at)
 
 
+@relayed()
 def claw_back(db: Books, grant: str, ref: str, at: int) -> Held:
     """Takes back what was got by fraud, as far as it is not spent."""
     return _end(db, grant, "claw_back", ref, at)

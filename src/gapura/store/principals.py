@@ -27,6 +27,7 @@ Action = Literal[
     "appeal.read", "appeal.write", "appeal.decide",
     "programme.read", "programme.write", "programme.vet", "programme.approve", "programme.claim",
     "campaign.read", "campaign.write", "campaign.approve",
+    "ledger.read", "ledger.close",
 ]  # fmt: skip
 
 READS: frozenset[Action] = frozenset(
@@ -42,21 +43,21 @@ ROLES: dict[Role, frozenset[Action]] = {
         "rulebook.activate", "audit.read", "atlas.write", "backup", "webhook.read", "webhook.write",
         "exception.write", "appeal.write", "appeal.decide",
         "programme.read", "programme.write", "programme.vet", "programme.approve", "programme.claim",
-        "campaign.write", "campaign.approve",
+        "campaign.write", "campaign.approve", "ledger.read", "ledger.close",
     },
     "operator": READS
     | {
         "account.write", "account.status", "key.write", "rulebook.write", "rulebook.activate", "atlas.write", "backup",
         "webhook.read", "webhook.write", "exception.write", "appeal.write",
         "programme.read", "programme.write", "programme.vet", "programme.claim",
-        "campaign.write",
+        "campaign.write", "ledger.read",
     },
     "approver": READS
     | {
         "account.status", "rulebook.activate", "audit.read", "exception.write", "appeal.write", "appeal.decide",
         "programme.read", "programme.vet", "programme.approve", "campaign.approve",
     },
-    "auditor": READS | {"principal.read", "audit.read", "webhook.read", "programme.read"},
+    "auditor": READS | {"principal.read", "audit.read", "webhook.read", "programme.read", "ledger.read"},
     "account": frozenset(
         {"account.read", "key.read", "key.write", "usage.read", "appeal.read", "appeal.write", "programme.claim"}
     ),
@@ -68,6 +69,7 @@ WHOLE: frozenset[Action] = frozenset(
         "atlas.write", "backup", "webhook.read", "webhook.write", "exception.read", "exception.write", "appeal.decide",
         "programme.read", "programme.write", "programme.vet", "programme.approve",
         "campaign.read", "campaign.write", "campaign.approve",
+        "ledger.read", "ledger.close",
     }
 )  # fmt: skip
 

@@ -111,6 +111,10 @@ class Store:
             self._jobs.put((future, work))
         return future
 
+    def alone(self, work: Work[T]) -> "Future[T]":
+        """`write`, while nobody else does: here nobody ever does."""
+        return self.write(work)
+
     def change(self, by: Change, work: Work[T], kind: type[T] | None = None) -> "Future[T]":
         """`write`, with an audit entry in the same transaction; `kind`: see `audit.perform`."""
         return self.write(lambda db: audit.perform(db, self.secret, self.clock(), by, work, kind))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.store.ledger.conftest import begun, sqlite
 
@@ -160,6 +160,7 @@ def test_after_a_long_pause_all_that_was_missed_is_told(db: Books) -> None:
     assert grants.due(db, 3 * DAY) == [], "a clock that was set back tells nothing twice"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), max_size=12))
 def test_each_share_is_told_once(amounts: list[int]) -> None:
     db = sqlite()

@@ -12,6 +12,8 @@ shared    the same books on a Postgres server, for several gateways
 from gapura.store.ledger.books import (
     TOKENS,
     Books,
+    Ledger,
+    amount_of,
     balance,
     clock,
     known,
@@ -22,7 +24,7 @@ from gapura.store.ledger.books import (
     set_mark,
 )
 from gapura.store.ledger.checks import adds_up, closings, verify
-from gapura.store.ledger.holds import Hold, capture, hold, time_out, void
+from gapura.store.ledger.holds import Hold, capture, hold, overdue, time_out, void
 from gapura.store.ledger.purses import (
     Standing,
     close,
@@ -43,8 +45,10 @@ __all__ = [
     "TOKENS",
     "Books",
     "Hold",
+    "Ledger",
     "Standing",
     "adds_up",
+    "amount_of",
     "balance",
     "capture",
     "clock",
@@ -60,6 +64,7 @@ __all__ = [
     "open_account",
     "open_purse",
     "operator",
+    "overdue",
     "post",
     "reconcile",
     "set_budget",

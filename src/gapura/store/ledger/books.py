@@ -8,10 +8,13 @@ Amounts are integers: tokens, images, seconds, or billionths of a currency.  The
 comes with an earlier time is dated when it stands.  The statements are those that SQLite and Postgres have in common.
 """
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
 
 from gapura.store.base import Conflict
+
+T = TypeVar("T")
 
 TOKENS = "tokens"
 
@@ -22,6 +25,20 @@ class Rows(Protocol):
     def fetchone(self) -> Any: ...
     def fetchall(self) -> list[Any]: ...
     def __iter__(self) -> Iterator[Any]: ...
+
+
+class Ledger(Protocol):
+    """Where books are kept: the store (`store.sqlite.Store`), or a server that gateways share (`shared.Shared`)."""
+
+    def write(self, work: Callable[[Any], T]) -> Future[T]:
+        """In a transaction; the future knows the result once it is kept."""
+        ...
+
+    def alone(self, work: Callable[[Any], T]) -> Future[T]:
+        """Likewise, while nobody else posts."""
+        ...
+
+    def read(self, work: Callable[[Any], T]) -> T: ...
 
 
 class Books(Protocol):

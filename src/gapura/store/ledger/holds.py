@@ -90,6 +90,14 @@ def time_out(db: Books, at: int, limit: int = 1000) -> int:
     return len(rows)
 
 
+def overdue(db: Books, at: int) -> bool:
+    """Whether there is anything for `time_out` to do."""
+    row = db.execute(
+        "SELECT 1 FROM ledger_hold WHERE state = 'pending' AND expires > 0 AND expires <= ? LIMIT 1", (clock(db, at),)
+    ).fetchone()
+    return row is not None
+
+
 def get(db: Books, name: str) -> Hold:
     """Raises NotFound."""
     if found := find(db, name):

@@ -70,6 +70,17 @@ def connect(url: str) -> "Connection[Any]":
     return connection
 
 
+def prepared(url: str, secret: Secret) -> "Connection[Any]":
+    """Connected to a server that has the ledger's tables."""
+    connection = connect(url)
+    try:
+        prepare(connection, secret)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def prepare(connection: "Connection[Any]", secret: Secret) -> None:
     """Makes the tables where they are not there.  Raises StoreFailed: made under another secret, or by a newer one."""
     with connection.transaction():

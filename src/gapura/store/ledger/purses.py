@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from gapura.store.ledger.books import TOKENS, Books, amount_of, balance, open_account, operator, post, unit_of
+from gapura.store.ledger.pending import relayed
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ def open_purse(db: Books, purse: str, *, unit: str = TOKENS, funder: str = "") -
     return open_account(db, "left", purse, unit=unit, purse=purse, funder=funder)
 
 
+@relayed()
 def set_budget(db: Books, purse: str, total: int, *, ref: str, at: int, unit: str = TOKENS) -> int:
     """Makes `total` what is granted in all, -1: nothing; returns how much is granted now.
 
@@ -76,6 +78,7 @@ def give_back(db: Books, incarnation: str, purse: str, amount: int, *, ref: str,
     return amount
 
 
+@relayed(instead=int)
 def spend(db: Books, incarnation: str, purse: str, amounts: Mapping[str, int], *, ref: str, at: int) -> int:
     """What requests cost, by class: `input`, `cached`, `output`, `reasoning`, `images`, `seconds`, `money`, `tokens`;
     none is a part of another.  Returns how much of it no slice covered.
@@ -92,9 +95,10 @@ def spend(db: Books, incarnation: str, purse: str, amounts: Mapping[str, int], *
     return missing
 
 
+@relayed(instead=dict)
 def close(db: Books, incarnation: str, *, forfeit: bool, at: int) -> dict[str, int]:
-    """Empties the slices of a gate that is dead: purse → amount that went back, or, with `forfeit`, to `unreconciled`,
-    because it may have been spent and the disk does not know."""
+    """Empties the slices of a gate that is dead, and lends it nothing more: purse → amount that went back, or, with
+    `forfeit`, to `unreconciled`, because it may have been spent and the disk does not know."""
     moved: dict[str, int] = {}
     slices = db.execute(
         "SELECT name, purse, unit, balance FROM ledger_account WHERE holder = ? AND balance > 0 ORDER BY name",
@@ -108,9 +112,11 @@ def close(db: Books, incarnation: str, *, forfeit: bool, at: int) -> dict[str, i
         else:
             _return(db, incarnation, purse, amount, "release", ref=ref, at=at)
         moved[purse] = amount
+    db.execute("UPDATE incarnation SET state = 'closed', closed_at = ? WHERE id = ?", (at, incarnation))
     return moved
 
 
+@relayed()
 def reconcile(db: Books, purse: str, amount: int, *, ref: str, at: int) -> int:
     """By hand: what was forfeited and turned out to be unspent goes back.  Returns how much."""
     source = f"unreconciled:{purse}"

@@ -45,7 +45,8 @@ class _Job(NamedTuple):
 
 
 class Shared:
-    """Thread-safe.  Raises StoreFailed where the server is away, or was begun under another secret."""
+    """Thread-safe.  Connects when it is needed: futures and `read` raise StoreFailed where the server is away, or was
+    begun under another secret."""
 
     def __init__(self, url: str, secret: Secret) -> None:
         self.secret, self._url = secret, url
@@ -55,9 +56,6 @@ class Shared:
         self._reading, self._lock = threading.Lock(), threading.Lock()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._open = True
-        with postgres.border():
-            self._writer = postgres.connect(url)
-            postgres.prepare(self._writer, secret)
         self._thread = threading.Thread(target=self._run, name="gapura-ledger")
         self._thread.start()
 
@@ -101,9 +99,10 @@ class Shared:
 
     def _read(self, work: Work[T]) -> T:
         if self._reader is None:
-            self._reader = postgres.connect(self._url)
+            self._reader = postgres.prepared(self._url, self.secret)
         with self._reader.transaction():
             self._reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._reader.execute("SET LOCAL statement_timeout = 0")
             return work(postgres.Connected(self._reader))
 
     def _run(self) -> None:
@@ -139,7 +138,7 @@ class Shared:
         while True:
             try:
                 if self._writer is None:
-                    self._writer = postgres.connect(self._url)
+                    self._writer = postgres.prepared(self._url, self.secret)
                 return self._transact(self._writer, batch)
             except (self._driver.errors.SerializationFailure, self._driver.errors.DeadlockDetected):
                 tried += 1
