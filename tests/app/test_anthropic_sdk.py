@@ -93,6 +93,14 @@ def test_errors_are_anthropics(client: Anthropic, gateway: Gateway) -> None:
         other.messages.create(model="app-qwen", **ASK)
 
 
+def test_models_are_listed_as_anthropic_does(client: Anthropic) -> None:
+    names = [model.id for model in client.models.list()]
+    assert {"app-qwen", "app-glm"} <= set(names)
+    assert client.models.retrieve("app-qwen").display_name == "app-qwen"
+    with pytest.raises(anthropic.NotFoundError):
+        client.models.retrieve("nothing")
+
+
 def test_tokens_are_estimated(client: Anthropic) -> None:
     raw = client.messages.with_raw_response.count_tokens(model="app-qwen", messages=HELLO)
     assert raw.parse().input_tokens > 0

@@ -192,6 +192,17 @@ def test_refused(run: Run, request_: bytes, status: int, code: str) -> None:
     run(main())
 
 
+def test_messages_are_refused_in_anthropics_words(run: Run) -> None:
+    async def main() -> None:
+        async with gate(App()) as connect:
+            caller = await connect()
+            await caller.say(POST.replace(b"/echo", b"/v1/messages") + b"content-length: 1001\r\n\r\n")
+            status, _, said = await caller.hear()
+            assert (status, said["error"]["type"]) == (413, "request_too_large") and said["type"] == "error"
+
+    run(main())
+
+
 BROKEN = {
     "chunks over the limit": (CHUNKED + b"3e8\r\n" + b"x" * 1000 + b"\r\n1\r\nx", 413, "request_too_large"),
     "bad chunk size": (CHUNKED + b"zz\r\n", 400, BAD),

@@ -24,8 +24,8 @@ from gapura.errors import GapuraError, Unready
 from gapura.gate.cycle import Cycle
 from gapura.gate.head import Limits, check, check_size, malformed, refusal, too_large, too_many_headers
 from gapura.terms import ids
-from gapura.wire import openai
 from gapura.wire.dialect import Reply
+from gapura.wire.messages.errors import render_at
 
 log = logging.getLogger(__name__)
 
@@ -362,7 +362,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self._reading = self.loop.call_later(LINGER_S, self.transport.abort)
 
     def _said(self, error: GapuraError) -> tuple[Reply, list[tuple[bytes, bytes]]]:
-        reply = openai.render(error)
+        reply = render_at(self.url or b"", error)
         request_id = ids.new("req", system_clock()).encode()
         return reply, [*reply.headers, (b"gapura-request-id", request_id)]
 

@@ -9,14 +9,15 @@ from typing import NamedTuple
 import msgspec
 
 from gapura.errors import GapuraError, NotFound, Unready
+from gapura.gate import models
 from gapura.gate.head import refusal
 from gapura.gate.metrics import Metrics
+from gapura.providers import estimators
 from gapura.request import pipeline
 from gapura.request.accept import Exchange, Receive, Scope, Send
-from gapura.request.identify import identify, scoped
 from gapura.request.pipeline import Gate
 from gapura.terms import ids
-from gapura.wire import exposition, tokens
+from gapura.wire import exposition
 from gapura.wire.dialect import Dialect
 from gapura.wire.endpoints import ENDPOINTS
 from gapura.wire.messages import MESSAGES, request
@@ -77,22 +78,17 @@ class App:
     async def _count(self, exchange: Exchange) -> None:
         """Of a request to /v1/messages: by our estimate, since nothing is sent, and said so."""
         gate = self._gate
-        identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
         body = await exchange.body(gate.max_body)
-        request.read_counted(body)
+        route = models.route_of(gate, exchange, request.read_counted(body).model)
         exchange.notes.append((b"gapura-estimated", b"input_tokens"))
-        await self._say(exchange, {"input_tokens": tokens.guess(body)})
+        await self._say(exchange, {"input_tokens": estimators.inputs(route.targets[0].provider, body)})
 
     async def _models(self, exchange: Exchange) -> None:
-        models = self._listed(exchange)
-        await self._say(exchange, {"object": "list", "data": list(models.values())})
+        await self._say(exchange, models.listed(self._gate, exchange))
 
     async def _model(self, exchange: Exchange) -> None:
         name = exchange.path.removeprefix("/v1/models/")
-        model = self._listed(exchange).get(name)
-        if model is None:
-            raise NotFound(f"The model '{name}' does not exist.", param="model", code="model_not_found")
-        await self._say(exchange, model)
+        await self._say(exchange, models.one(self._gate, exchange, name))
 
     async def _livez(self, exchange: Exchange) -> None:
         await self._say(exchange, {"status": "ok"})
@@ -118,16 +114,6 @@ class App:
 
     async def _nothing(self, exchange: Exchange) -> None:
         raise NotFound(f"There is nothing at {exchange.path}; this gateway serves {', '.join(self._paths)}.")
-
-    def _listed(self, exchange: Exchange) -> dict[str, dict[str, object]]:
-        """The models that this key may ask for, in OpenAI's form."""
-        gate = self._gate
-        caller = identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
-        return {
-            name: {"id": name, "object": "model", "created": 0, "owned_by": route.targets[0].provider}
-            for name, route in gate.rules.book.routes.items()
-            if scoped(caller, name)
-        }
 
     async def _say(self, exchange: Exchange, document: object) -> None:
         await exchange.answer(200, JSON, _ENCODER.encode(document))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from gapura.errors import GapuraError, UpstreamFailed
+from gapura.providers import estimators
 from gapura.providers.base import Operation, Provider, Reader, Translation
 from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, Target
@@ -39,7 +40,7 @@ class Outbound(msgspec.Struct, frozen=True):
         said = [self.operation.answer(part, self.target.model) for part in parts]
         body, usage = said[0] if len(said) == 1 else lists.joined(said)
         if self.carried is not None:
-            usage = usage or Usage(tokens.guess(self.sent.body), tokens.guess(body), estimated=True)
+            usage = usage or Usage(self._inputs, tokens.guess(body), estimated=True)
             body = self.carried.answer(body, usage)
         elif self.finish is not None:
             body = self.finish(body)
@@ -49,8 +50,13 @@ class Outbound(msgspec.Struct, frozen=True):
         reader = self.operation.reader(self.target.model, include_usage=self.include_usage, choices=self.choices)
         if self.carried is None:
             return reader
-        inputs = tokens.guess(self.sent.body)
+        inputs = self._inputs
         return Retold(reader, self.carried.retelling(inputs), inputs)
+
+    @property
+    def _inputs(self) -> int:
+        """What was probably sent, in tokens."""
+        return estimators.inputs(self.provider.name, self.sent.body)
 
 
 class Retold:

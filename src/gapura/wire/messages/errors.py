@@ -29,6 +29,11 @@ def render(error: GapuraError) -> Reply:
     return Reply(reply.status, reply.headers, envelope(error))
 
 
+def render_at(path: bytes, error: GapuraError) -> Reply:
+    """In the dialect of a path, before anything else is known of a request."""
+    return render(error) if path.startswith(b"/v1/messages") else openai.render(error)
+
+
 def render_event(error: GapuraError) -> bytes:
     return b"event: error\ndata: " + envelope(error) + b"\n\n"
 
