@@ -7,6 +7,7 @@ import msgspec
 
 from gapura.clock import Clock
 from gapura.errors import UpstreamFailed
+from gapura.providers import plain_chunks
 from gapura.providers.answers import (
     SEARCH,
     Head,
@@ -31,6 +32,8 @@ _ENCODER = msgspec.json.Encoder()
 
 # What is handed on of one answer's choices and calls; OpenAI's own limits are 128 each.  More is garbage.
 MOST = 128
+
+HOLE = "\0"
 
 
 class Choice:
@@ -78,8 +81,37 @@ class Normaliser(Stream):
         self._include_usage = include_usage
         self._head = Head(model, clock)
         self._choices: dict[int, Choice] = {}
+        self._frames: dict[str, tuple[bytes, bytes, bytes]] = {}  # by the field of the delta, with a hole for it
 
     def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
+        for block in blocks:
+            if not self._more_of_it(block, out):
+                self._look([block], out)
+            if self.done:
+                return
+
+    def _more_of_it(self, block: bytes, out: list[bytes]) -> bool:
+        """Whether the first choice, which is being said, says more of its text, and nothing else happens: nearly all
+        events are of that kind, and this takes a third of the time."""
+        choice = self._choices.get(0)
+        if (
+            choice is None
+            or choice.ended
+            or self._spoken is not as_it_is
+            or (found := plain_chunks.said(block)) is None
+        ):
+            return False
+        name, text = found
+        frame = self._frames.get(name)
+        if frame is None:
+            delta = {"index": 0, "delta": {name: HOLE}, "logprobs": None, "finish_reason": None}
+            frame = self._frames[name] = self._chunk([delta]).partition(_ENCODER.encode(HOLE))
+        self.begun = True
+        self.relayed += estimate(text)
+        out += (frame[0], _ENCODER.encode(text), frame[2])
+        return True
+
+    def _look(self, blocks: list[bytes], out: list[bytes]) -> None:
         for event in self._parted(blocks):
             if event.data.startswith("[DONE]"):
                 self.done = True
