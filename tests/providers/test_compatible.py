@@ -42,12 +42,6 @@ def test_openais_own_business_goes_nowhere_else() -> None:
             {"thinking": {"type": "enabled"}},
             {"reasoning_effort": "behavioural"},
         ),
-        (
-            "deepseek",
-            {"response_format": {"type": "json_schema", "json_schema": {}}},
-            {"response_format": {"type": "json_object"}},
-            {"response_format": "contract"},
-        ),
         ("moonshot", {"max_tokens": 5}, {"max_completion_tokens": 5}, {}),
         ("moonshot", {"temperature": 0.2}, {}, {"temperature": "behavioural"}),
         ("moonshot", {"temperature": 1}, {}, {}),
@@ -62,6 +56,16 @@ def test_the_quirks_of_those_that_are_known(
     kind: str, change: dict[str, Any], sent: dict[str, Any], lost: dict[str, str]
 ) -> None:
     assert translate(kind, change) == (HELLO | sent, lost)
+
+
+def test_a_schema_that_a_server_has_not_is_seen_to_here() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    asked = {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}}
+    sent, lost = translate("deepseek", asked)
+    assert sent["response_format"] == {"type": "json_object"} and lost == {"response_format": "behavioural"}
+    assert [one["role"] for one in sent["messages"]] == ["system", "user"]
+    assert translate("deepseek", asked | {"stream": True})[1] == {"response_format": "contract"}
+    assert translate("vllm", asked) == (HELLO | asked, {})
 
 
 def test_quirks_of_the_operators_come_on_top() -> None:

@@ -14,6 +14,7 @@ from gapura.providers.ask import Ask
 from gapura.providers.base import Headers
 from gapura.providers.faults import Rule, fault
 from gapura.providers.fields import COMMON, ELSEWHERE_UNKNOWN, Carried, Field, clamp, drop, keep, step, typed
+from gapura.providers.forms import carry_form
 from gapura.providers.messages import carry_messages
 from gapura.providers.native import Messages
 from gapura.providers.thinking import wanted
@@ -57,7 +58,7 @@ FIELDS = {
     "user": Field("`metadata.user_id`", lambda _, value: ({"metadata": {"user_id": value}}, ""), str),
     "tool_choice": step("`auto`, `none`, `any`, a named tool"),
     "parallel_tool_calls": step("`tool_choice.disable_parallel_tool_use`"),
-    "response_format": step("a schema as `output_config.format`; JSON without one is lost", "contract"),
+    "response_format": step("a schema as `output_config.format`; JSON without one is checked here", "contract"),
     "stream_options": step("left out; usage comes anyway"),
     "reasoning_effort": step("`thinking`, and `output_config.effort` where the model has degrees", "behavioural"),
     "enable_thinking": step("`thinking`", "behavioural"),
@@ -135,7 +136,13 @@ def carry_format(ask: Ask) -> None:
     if given.get("type") == "json_schema" and isinstance(schema, dict):
         ask.body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     else:
-        ask.lose("response_format", f"{given.get('type')} is not supported", "contract")
+        carry_form(ask, given, _tell)
+
+
+def _tell(ask: Ask, sentence: str) -> None:
+    system = ask.body.get("system", [])
+    blocks = [{"type": "text", "text": system}] if isinstance(system, str) else system
+    ask.body["system"] = [*blocks, {"type": "text", "text": sentence}]
 
 
 def carry_reasoning(ask: Ask) -> None:

@@ -25,6 +25,7 @@ class Ask:
         self.body: dict[str, Any] = {"model": model}
         self.losses: list[Loss] = []
         self.path = ""
+        self.form: Any = None  # a `forms.Form` that the answer must have, since the vendor does not see to it
         self.headers: list[tuple[bytes, bytes]] = []
 
     def value(self, name: str, kind: Any) -> Any:

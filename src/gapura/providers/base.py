@@ -18,16 +18,27 @@ from gapura.wire.dialect import Kind
 Headers = Sequence[tuple[bytes, bytes]]
 
 
+class Form(Protocol):
+    """Of an answer's text."""
+
+    def read(self, said: str) -> tuple[str, str]:
+        """The text in its form, and what is wrong with it ("": nothing)."""
+
+    def again(self, said: str, problem: str) -> bytes:
+        """A chat request for the same, in the right form."""
+
+
 class Translation(msgspec.Struct, frozen=True):
     """What to send.  `more` are further bodies, where the vendor takes less at a time than the caller sent: they go out
     one after the other, and the answers are joined.  `path` "": the operation's; `headers` go out besides the
-    provider's own."""
+    provider's own.  `form`: what a plain chat answer must be and the vendor does not see to."""
 
     body: bytes
     losses: tuple[Loss, ...] = ()
     more: tuple[bytes, ...] = ()
     path: str = ""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    form: Form | None = None
 
 
 class Reader(Protocol):

@@ -29,6 +29,7 @@ from gapura.providers.fields import (
     renamed,
     step,
 )
+from gapura.providers.forms import before_messages, carry_form
 from gapura.providers.messages import carry_messages
 from gapura.providers.native import Native
 from gapura.providers.rerank import Rerank
@@ -192,9 +193,11 @@ def _formats(formats: tuple[Format, ...]) -> Any:
         kind = given.get("type")
         if kind in formats:
             ask.body["response_format"] = ask.given["response_format"]
-        elif kind == "json_schema" and "json_object" in formats:
-            ask.lose("response_format", "the schema is lost, JSON is left", "contract")
-            ask.body["response_format"] = {"type": "json_object"}
+            return
+        if kind in {"json_schema", "json_object"}:
+            carry_form(ask, given, before_messages)
+            if "json_object" in formats:
+                ask.body["response_format"] = {"type": "json_object"}
         else:
             ask.lose("response_format", f"{kind} is not supported", "contract")
 

@@ -9,6 +9,7 @@ from gapura.providers.ask import Ask
 from gapura.providers.embeddings import Embeddings
 from gapura.providers.faults import Rule
 from gapura.providers.fields import COMMON, ELSEWHERE_UNKNOWN, clamp, drop, first, keep, sized, step
+from gapura.providers.forms import before_messages, carry_form
 from gapura.providers.glm_moderation import Moderation
 from gapura.providers.messages import Item, carry_messages
 from gapura.providers.rerank import Rerank
@@ -34,7 +35,7 @@ FIELDS = {
     "user": sized(6, 128, "user_id", "cosmetic"),
     "tool_choice": step("kept: auto; none leaves the tools out", "contract"),
     "parallel_tool_calls": drop("behavioural", means_nothing=(True,)),
-    "response_format": step("kept: text, json_object; a schema is lost", "contract"),
+    "response_format": step("kept: text, json_object; a schema is checked here, in a stream lost", "contract"),
     "stream_options": step("left out; usage comes anyway"),
     "reasoning_effort": step("kept from GLM-5.2 on, else `thinking`", "behavioural"),
     "enable_thinking": step("`thinking`", "behavioural"),
@@ -102,7 +103,7 @@ def carry_format(ask: Ask) -> None:
     if given is None:
         return
     if given.get("type") == "json_schema":
-        ask.lose("response_format", "the schema is lost, JSON is left", "contract")
+        carry_form(ask, given, before_messages)
         given = {"type": "json_object"}
     ask.body["response_format"] = given
 

@@ -17,7 +17,8 @@ from gapura.wire.dialect import Carried, Retelling
 class Outbound(msgspec.Struct, frozen=True):
     """`include_usage`: whether the caller asked for a stream's usage chunk (we always ask the vendor for it).
     `choices`: how many the answer is to have.  `carried`: the way back to the caller's dialect, where it is not the
-    operation's; `finish`: its last touch on a plain answer of the operation."""
+    operation's; `finish`: its last touch on a plain answer of the operation.  `held`: the input and output tokens that
+    are paid for (outputs 0: as many as the model writes); None: nobody counts."""
 
     provider: Provider
     operation: Operation
@@ -30,15 +31,19 @@ class Outbound(msgspec.Struct, frozen=True):
     choices: int = 1
     carried: Carried | None = None
     finish: Callable[[bytes], bytes] | None = None
+    held: tuple[int, int] | None = None
 
     @property
     def path(self) -> str:
         return self.sent.path or self.operation.path
 
-    def answer(self, parts: list[bytes]) -> tuple[bytes, Usage | None]:
-        """The caller's answer, from the vendor's to each of the bodies.  Raises UpstreamFailed."""
+    def said(self, parts: list[bytes]) -> tuple[bytes, Usage | None]:
+        """The operation's answer, from the vendor's to each of the bodies.  Raises UpstreamFailed."""
         said = [self.operation.answer(part, self.target.model) for part in parts]
-        body, usage = said[0] if len(said) == 1 else lists.joined(said)
+        return said[0] if len(said) == 1 else lists.joined(said)
+
+    def answer(self, body: bytes, usage: Usage | None) -> tuple[bytes, Usage | None]:
+        """The same as the caller gets it."""
         if self.carried is not None:
             usage = usage or Usage(self._inputs, tokens.guess(body), estimated=True)
             body = self.carried.answer(body, usage)

@@ -55,7 +55,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
         ask.carry(self.fields, self.unknown)
         for step in self.steps:
             step(ask)
-        return Translation(_ENCODER.encode(ask.body), tuple(ask.losses), path=ask.path, headers=tuple(ask.headers))
+        return Translation(
+            _ENCODER.encode(ask.body), tuple(ask.losses), path=ask.path, headers=tuple(ask.headers), form=ask.form
+        )
 
     def headers(self, key: str) -> Headers:
         return self.key(key)

@@ -95,6 +95,7 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
             metering = await meter(gate.purses, caller, question)
         settling.held(metering, body)
         ask = Ask(exchange.dialect, body, asked, route, None, strict=caller.key.strict)
+        ask.limited = metering.limited
         await _answer(exchange, gate, settling, ask, targets, metering)
     except GapuraError as error:
         settling.failed(error, started=exchange.started)

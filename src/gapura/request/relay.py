@@ -15,6 +15,7 @@ from gapura.clock import system_clock
 from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers.base import Provider, Reader
 from gapura.providers.limits import limits
+from gapura.providers.mending import MENDED, again, joined, look
 from gapura.providers.outbound import Outbound
 from gapura.providers.transport import Answer, Deadlines, Transport, Upstream
 from gapura.terms.usage import Usage
@@ -155,7 +156,18 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
         except BaseException:
             answer.close()  # an answer that nobody waits for is cancelled at the vendor
             raise
-    return Whole(*outbound.answer(parts), told)
+    said, usage = outbound.said(parts)
+    if sent.form is None or not (looked := look(said, sent.form)).problem:
+        return Whole(*outbound.answer(said if sent.form is None else looked.body, usage), told)
+    # Its form is wrong, and the vendor cannot be held to it: once more.
+    more = again(outbound, sent.form, looked, usage)
+    answer = await transport.send(way.upstream, more.path or outbound.path, headers, more.body, deadlines)
+    try:
+        second, spent = outbound.said([await _plain(answer, way, outbound, until)])
+    except BaseException:
+        answer.close()
+        raise
+    return Whole(*outbound.answer(*joined((said, usage), (second, spent), sent.form)), [*told, MENDED])
 
 
 async def _plain(answer: Answer, way: Way, outbound: Outbound, until: float) -> bytes:

@@ -25,6 +25,7 @@ class Ask:
     ) -> None:
         self.dialect, self.body, self.asked, self.route = dialect, body, asked, route
         self.cap, self.strict = cap, strict
+        self.limited = False  # whether somebody counts what it costs
         self._carried: Carried | None = None
 
     def as_chat(self) -> Carried | None:
@@ -88,6 +89,7 @@ def carry(ask: Ask, target: Target, provider: Provider) -> Outbound:
         choices,
         carried,
         finish,
+        (ask.asked.bound(ask.body), ask.cap or asked.output_limit or 0) if ask.limited and done.form else None,
     )
 
 
