@@ -14,6 +14,7 @@ import structlog
 
 from gapura import __version__, portal, runtime
 from gapura.app import loops
+from gapura.app.answering import Answering
 from gapura.app.campaigning import Surroundings
 from gapura.app.home import Home
 from gapura.app.mail import Mail
@@ -93,6 +94,7 @@ class Keeper:
         self.proving = Proving(self.store, self.jobs, clock)
         self.outbox = Outbox(self.store, clock)
         self.mail = Mail(lambda: self.settings, clock)
+        self.answering = Answering(self.store, lambda: self.settings, lambda: self.rules, self.mail, self.jobs)
         around = Surroundings(
             self.store, lambda: self.settings, self.ruling, lambda: self.placing.atlas, self._publish_accounts
         )

@@ -40,7 +40,15 @@ class Hearing:
 
         def work(db: Connection) -> Appeal:
             seen = evidence.against(db, account, lambda place: covers(policy, place, at), at)
-            filed = Filed(account=account, policy=name, reason=reason, language=language, evidence=seen)
+            told = [one.campaign for one in accounts.get(db, None, account).notices if one.policy == name]
+            filed = Filed(
+                account=account,
+                policy=name,
+                reason=reason,
+                campaign=told[-1] if told else "",
+                language=language,
+                evidence=seen,
+            )
             return appeals.file(db, filed, policy.appeals, account, at)
 
         by = Change(actor=account, action="appeal.file", subject=account, reason="by its own page")

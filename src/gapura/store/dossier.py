@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gapura.store import accounts, appeals, audit, chain, deliveries, exceptions, facts, keys, visits
+from gapura.store import accounts, answers, appeals, audit, chain, deliveries, exceptions, facts, keys, visits
+from gapura.store.answers import Answer
 from gapura.store.appeals import Appeal, Moved, Texts
 from gapura.store.base import Connection
 from gapura.store.deliveries import Delivery
@@ -24,11 +25,12 @@ FORMAT = "gapura.evidence/1"
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """An objection, with what was said; `texts` null: retention has taken them."""
+    """An objection, with what was said and what the account was written; `texts` null: retention has taken them."""
 
     appeal: Appeal
     texts: Texts | None
     moves: list[Moved]
+    letters: list[Answer]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -80,7 +82,7 @@ def dossier(db: Connection, secret: Secret, account: str, at: int) -> Dossier:
         residence=visits.known(db, account),
         notices=deliveries.of_account(db, account),
         facts=proven,
-        appeals=[Heard(one, appeals.texts(db, one.id), appeals.moves(db, one.id)) for one in objections],
+        appeals=[_heard(db, one) for one in objections],
         exceptions=lifted,
         entries=[Entry(before.hex(), line) for before, line in audit.about(db, subjects, seals)],
         text_key=secret.derive(audit.TEXT).hex(),
@@ -88,6 +90,10 @@ def dossier(db: Connection, secret: Secret, account: str, at: int) -> Dossier:
         hash=end[1].hex(),
         problem=f"entry {problem.seq} {problem.what}" if problem else "",
     )
+
+
+def _heard(db: Connection, one: Appeal) -> Heard:
+    return Heard(one, appeals.texts(db, one.id), appeals.moves(db, one.id), answers.of_appeal(db, one.id))
 
 
 def faults(found: Dossier, export: Iterable[bytes] | None = None) -> list[str]:
