@@ -119,7 +119,7 @@ async def judged(it: Operator, account: str) -> None:
     assert {one.line.actor for one in found.entries if one.line.action == "appeal.file"} == {account}
     assert [one.appeal.state for one in found.appeals] == ["denied", "granted"]
     assert [letter.state for one in found.appeals for letter in one.letters] == ["sent"] * 4
-    assert {one.fact.kind for one in found.facts} == {"notice", "decision"}
+    assert {one.fact.kind for one in found.facts} == {"notice", "decision", "exception"}
     blocked = [json.loads(one.fact.body) for one in found.facts if one.fact.kind == "decision"]
     assert {body["effect"] for body in blocked} == {"warn", "block"}
 

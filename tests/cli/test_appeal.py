@@ -57,3 +57,16 @@ def test_an_objection_is_read_and_decided(run: Run) -> None:
 def test_an_account_may_withdraw(run: Run) -> None:
     filed = said(run("appeal", "file", "acme", "--policy", "openai/api", "--reason", "r", "--json"))["appeal"]
     assert "withdrawn" in run("appeal", "withdraw", filed["id"]).stdout
+
+
+def test_a_link_for_who_has_no_letter(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = run("appeal", "link", "acme", "--reason", "by phone", "--json")
+    assert refused.exit_code == 1 and "GAPURA_PUBLIC_URL" in json.loads(refused.stderr)["error"]["message"]
+    monkeypatch.setenv("GAPURA_PUBLIC_URL", "https://notice.example.com")
+    made = said(run("appeal", "link", "acme", "--reason", "by phone", "--days", "3", "--read-only", "--json"))
+    assert made["url"].startswith("https://notice.example.com/enter/see.") and made["kind"] == "see"
+    assert "/enter/" not in run("appeal", "link", "acme", "--reason", "again").stdout, "not into a pipe"
+    (kept,) = tmp_path.glob("acc_*.link.secret")
+    assert kept.read_text().startswith("https://notice.example.com/enter/object.")
+    listed = run("audit", "list", "--json").stdout
+    assert "by phone" in listed and "/enter/" not in listed

@@ -162,3 +162,14 @@ def test_what_cannot_be(store: Store, acme: str, clock: TurnableClock) -> None:
         store.read(lambda db: appeals.get(db, "another", one.id))
     assert store.read(lambda db: appeals.page(db, "another")) == []
     assert [found.id for found in store.read(lambda db: appeals.page(db, "o", state="under_review"))] == [one.id]
+
+
+def test_what_was_said_goes_with_its_time_and_the_rest_stays(store: Store, acme: str, clock: TurnableClock) -> None:
+    closed, standing = file(store, acme), file(store, acme, policy="anthropic")
+    move(store, closed.id, "withdraw")
+    clock.turn(days=10)
+    assert do(store, lambda db: appeals.forget(db, closed.made_at)) == 0
+    assert do(store, lambda db: appeals.forget(db, clock())) == 1
+    assert store.read(lambda db: appeals.texts(db, closed.id)) is None
+    assert store.read(lambda db: appeals.texts(db, standing.id)), "what is open is kept"
+    assert store.read(lambda db: appeals.get(db, None, closed.id)).state == "withdrawn"

@@ -6,7 +6,7 @@ import pytest
 
 from gapura.clock import TurnableClock
 from gapura.errors import BadRequest, NotFound
-from gapura.store import accounts, exceptions
+from gapura.store import accounts, exceptions, facts
 from gapura.store.accounts import from_dicts
 from gapura.store.base import Conflict, Connection
 from gapura.store.exceptions import DAY, REVIEW, Exempt, Wanted
@@ -102,3 +102,14 @@ def test_what_cannot_be(store: Store, acme: str) -> None:
     with pytest.raises(NotFound, match="no exception exc_none"):
         do(store, lambda db: exceptions.end(db, "exc_none", at))
     assert store.read(exceptions.page) == []
+
+
+def test_each_step_can_be_proven_and_says_nothing_in_words(store: Store, acme: str, clock: TurnableClock) -> None:
+    one = put(store, acme, ends=clock() + DAY)
+    clock.turn(seconds=1)
+    do(store, lambda db: exceptions.review(db, one.id, clock(), ends=clock() + 2 * DAY))
+    clock.turn(seconds=1)
+    do(store, lambda db: exceptions.end(db, one.id, clock()))
+    found = store.read(lambda db: facts.of_account(db, acme))
+    assert [msgspec.json.decode(step.fact.body)["state"] for step in found] == ["open", "open", "ended"]
+    assert not any("contract" in step.fact.body for step in found)

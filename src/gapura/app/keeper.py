@@ -42,7 +42,7 @@ from gapura.portal import Portal
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.settings import BadSetting, Settings
-from gapura.store import accounts, directory, keys
+from gapura.store import accounts, appeals, audit, directory, keys
 from gapura.store.base import Connection, StoreFailed
 from gapura.store.retention import BATCHES
 from gapura.store.sqlite import Store
@@ -313,6 +313,10 @@ class Keeper:
                     while await asyncio.wrap_future(self.store.write(partial(batch, at=self._clock()))):
                         pass
                 await self.jobs.forget()
+                if days := self.settings.keep_texts_days:
+                    before = self._clock() - days * DAY
+                    for forget in (audit.forget, appeals.forget):
+                        await asyncio.wrap_future(self.store.write(partial(forget, before=before)))
             except (StoreFailed, OSError) as error:
                 log.warning("what is over its time is still kept", error=str(error))
             await asyncio.sleep(RETAIN_S)

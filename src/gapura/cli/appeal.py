@@ -6,14 +6,14 @@ import click
 
 from gapura.cli.account import confirmed, organisation
 from gapura.cli.client import Api, account_id, speaks
-from gapura.cli.output import Output, pairs, safe, table
+from gapura.cli.output import Output, once, pairs, safe, table
 
 COLUMNS = ("id", "external_id", "policy", "state", "late", "due_at", "made_at", "handler")
 HEAD = (*COLUMNS, "interim", "exception")
 STATES = ("received", "under_review", "granted", "denied", "withdrawn")
 
 
-@click.group(short_help="Objections of accounts: list, show, file, take, decide.")
+@click.group(short_help="Objections of accounts: list, show, file, take, decide, link.")
 def appeal() -> None:
     """What accounts say against a policy that concerns them, and what a person decided."""
 
@@ -86,6 +86,21 @@ def decide(api: Api, out: Output, appeal: str, confirm: str | None, **decision: 
 def withdraw(api: Api, out: Output, appeal: str) -> None:
     """The account does not object any more."""
     _say(out, api.post(f"/appeals/{appeal}/withdraw", {}))
+
+
+@appeal.command()
+@click.argument("account")
+@organisation
+@click.option("--reason", required=True, help="Why it is handed over; it stands in the audit, and the link does not.")
+@click.option("--days", type=click.IntRange(1, 365), default=30, help="For how long it is good.")
+@click.option("--read-only", is_flag=True, help="To read, and not to object.")
+@speaks("appeal.link")
+def link(api: Api, out: Output, account: str, organisation: str, **said: Any) -> None:
+    """A link by which an account reaches its own pages, for who has no letter.  It is shown this once."""
+    body = {"reason": said["reason"], "days": said["days"], "scope": "see" if said["read_only"] else "object"}
+    done = api.post(f"/accounts/{account_id(api, account, organisation)}/link", body)
+    told = {"account": account, "until": done["ends"], "link": once(done["url"], f"{done['account']}.link", out)}
+    out.say(done, lambda: pairs(told))
 
 
 def _say(out: Output, done: dict[str, Any]) -> None:

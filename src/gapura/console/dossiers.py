@@ -23,6 +23,7 @@ def page(found: Dossier) -> str:
         visits=found.visits[-SHOWN_DAYS:],
         notices=found.notices,
         sends=[_fact(one) for one in found.facts if one.fact.kind == "notice"],
+        lifted=[_fact(one) for one in found.facts if one.fact.kind == "exception"],
         decisions=[_fact(one) for one in found.facts if one.fact.kind == "decision"],
     )
 

@@ -116,6 +116,12 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     authorizer_on_error: Annotated[
         Literal["deny", "allow"], Meta(description="What the authorizer answers while it cannot decide.")
     ] = "deny"
+    keep_texts_days: Annotated[
+        int,
+        Meta(
+            ge=0, le=36_500, description="Days that reasons in the audit and texts of objections are kept; 0: for ever."
+        ),
+    ] = 0
     snapshot_max_age: Annotated[
         Seconds, Meta(description="Seconds without the keeper after which guarded providers answer 503.")
     ] = 900.0

@@ -213,6 +213,13 @@ def overdue(db: Connection, at: int) -> list[Appeal]:
     return _found(db.execute(f"{SELECT} WHERE {late} ORDER BY due_at", (at,)))
 
 
+def forget(db: Connection, before: int) -> int:
+    """Retention: deletes what was said about those that were closed before; how many."""
+    closed = "SELECT id FROM appeal WHERE state IN ('granted', 'denied', 'withdrawn') AND moved_at < ?"
+    db.execute(f"DELETE FROM appeal_text WHERE appeal IN ({closed})", (before,))  # noqa: S608 - words of ours
+    return db.changes()
+
+
 def tell(db: Connection, about: Appeal, what: str, at: int) -> None:
     """Whoever listens to events (`appeal.…`)."""
     body = {"appeal": about.id, "policy": about.policy, "state": about.state, "due_at": text(about.due_at)}

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from gapura.clock import SECOND, text
 from gapura.errors import BadRequest, NotFound
-from gapura.store import jobs, outbox, visits
+from gapura.store import facts, jobs, outbox, visits
 from gapura.store.base import Conflict, Connection, Shape
 from gapura.terms import ids
 from gapura.terms.caller import Lifted, Lifting
@@ -82,6 +82,8 @@ def put_all(db: Connection, wanted: Iterable[Wanted], at: int) -> list[Exempt]:
         f"INSERT INTO exception ({SHAPE.columns}) VALUES ({SHAPE.marks})",  # noqa: S608 - names of ours
         map(SHAPE.row, made),
     )
+    for one in made:
+        _prove(db, one)
     _tell_accounts(db, (one.account for one in made))
     if ends := [one.ends for one in made if one.ends]:
         jobs.ring(db, EXPIRE, "", min(ends))
@@ -182,8 +184,16 @@ def _move(db: Connection, after: Exempt) -> Exempt:
         f"UPDATE exception SET ({SHAPE.columns}) = ({SHAPE.marks}) WHERE id = ?",  # noqa: S608 - names of ours
         (*SHAPE.row(after), after.id),
     )
+    _prove(db, after)
     _tell_accounts(db, [after.account])
     return after
+
+
+def _prove(db: Connection, one: Exempt) -> None:
+    """A campaign makes a hundred thousand at once, so that an audit entry each would be too much."""
+    body = {"exception": one.id, "policy": one.policy, "kind": one.kind, "state": one.state}
+    dates = {"starts": text(one.starts), "ends": text(one.ends) if one.ends else ""}
+    facts.put(db, "exception", one.account, f"{one.id}.{one.state}.{one.moved_at}", body | dates, one.moved_at)
 
 
 def _tell_accounts(db: Connection, accounts: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""What has to be proven later and is too much for an audit entry each: sends, and samples of decisions.
+"""What has to be proven later and is too much for an audit entry each: sends, exceptions, samples of decisions.
 
 They are noted one by one, and sealed by the thousand: one audit entry names the Merkle root over them, so the chain
 covers every one, and a proof that one of them is among them takes ten hashes.  Nothing in them is ever deleted, so they
@@ -16,7 +16,7 @@ from gapura.store.base import Connection
 from gapura.store.merkle import Beside
 from gapura.store.secrets import Secret
 
-Kind = Literal["notice", "decision"]
+Kind = Literal["notice", "decision", "exception"]
 
 ACTION = "facts.seal"
 MOST = 1_024
