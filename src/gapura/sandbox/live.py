@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gapura.clock import Clock, system_clock
 from gapura.sandbox.edge import Seen
-from gapura.sandbox.server import Sandbox, base_urls, native_url, run
+from gapura.sandbox.server import Sandbox, base_urls, more_urls, native_url, run
 
 
 class Live(NamedTuple):
@@ -22,6 +22,7 @@ class Live(NamedTuple):
     port: int
     urls: dict[str, str]
     native: str
+    more: dict[str, str]
     seen: dict[str, Seen]
 
 
@@ -44,7 +45,7 @@ def running(clock: Clock = system_clock) -> Iterator[Live]:
     thread.start()
     begun.wait()
     try:
-        yield Live(port, base_urls(port), native_url(port), sandbox.seen)
+        yield Live(port, base_urls(port), native_url(port), more_urls(port), sandbox.seen)
     finally:
         loop, task = handle[0]
         loop.call_soon_threadsafe(task.cancel)

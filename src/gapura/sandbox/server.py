@@ -1,10 +1,11 @@
-"""The sandbox as one server: four vendors under the paths of their real hosts, and what they saw."""
+"""The sandbox as one server: vendors under the paths of their real hosts, and what they saw."""
 
 import asyncio
 import socket
 from collections.abc import Callable
 
 from gapura.clock import Clock, system_clock
+from gapura.sandbox.anthropic import Anthropic
 from gapura.sandbox.bigmodel import BigModel
 from gapura.sandbox.dashscope import DashScope, DashScopeMore
 from gapura.sandbox.edge import Answer, Connection, Seen
@@ -32,6 +33,7 @@ class Sandbox:
             Native(),
             Qianfan(),
             BigModel(clock),
+            Anthropic(),
         )
         self.seen = {vendor.name: Seen() for vendor in self.vendors}
         self.connections: set[Connection] = set()
@@ -84,6 +86,11 @@ async def _rounds() -> None:
 def base_urls(port: int, host: str = "127.0.0.1") -> dict[str, str]:
     """Provider → base URL, as the settings `*_BASE_URL` take it."""
     return {vendor.name: f"http://{host}:{port}{vendor.prefix}" for vendor in PROVIDERS}
+
+
+def more_urls(port: int, host: str = "127.0.0.1") -> dict[str, str]:
+    """Of vendors that are simulated, too, and only set up where they are asked for by their address."""
+    return {vendor.name: f"http://{host}:{port}{vendor.prefix}" for vendor in (Anthropic,)}
 
 
 def native_url(port: int, host: str = "127.0.0.1") -> str:
