@@ -68,6 +68,7 @@ def test_a_test_can_count_at_the_vendor() -> None:
         "qwen": 0,
         "ernie": 1,
         "glm": 0,
+        "anthropic": 0,
     }
     assert body["connections"] == 1
 
