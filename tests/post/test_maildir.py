@@ -26,7 +26,7 @@ def test_each_message_is_stored_once_and_moved(place: Path) -> None:
     stored = {}
     for arrived in maildir.waiting(place):
         stored[arrived.key] = [one.kind for one in arrived.returned]
-        arrived.done()
+        maildir.done(place, [arrived.key])
     assert stored == {keys[0]: ["hard"], keys[1]: ["automatic"]}
     assert list(maildir.waiting(place)) == []
     assert {path.name for path in (place / "cur").iterdir()} == {f"{key}:2,S" for key in keys}

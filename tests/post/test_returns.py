@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.letters.writing import letter
 
-from gapura.post.returns import Returned, read
-from gapura.terms.letter import message_id, token
+from gapura.post.returns import read
+from gapura.terms.letter import Returned, message_id, token
 
 SAMPLES = Path(__file__).parents[1] / "golden" / "bounces"
 IDENTITY = message_id("example.com", letter().campaign, letter().account, letter().stage)

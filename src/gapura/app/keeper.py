@@ -38,6 +38,7 @@ from gapura.keeper.placing import Placing
 from gapura.keeper.proving import Proving
 from gapura.keeper.recover import recover
 from gapura.keeper.residing import Residing
+from gapura.keeper.returning import Returning
 from gapura.portal import Portal
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
@@ -101,6 +102,7 @@ class Keeper:
         self.river = River(self.store, around, self.mail, clock)
         self.jobs.register(DAILY, self.river.day)
         self.jobs.register(SENDING, self.river.send)
+        self.returning = Returning(self.store, self.mail, self.river, self.jobs, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
         self._day = system_clock() // DAY
@@ -254,6 +256,7 @@ class Keeper:
                 *self.jobs.problems(),
                 *self.books.problems(),
                 *self.hearing.problems(),
+                *self.returning.problems(),
             ),
             authorizer=self._authorizer,
         )

@@ -11,7 +11,7 @@ from gapura.campaign.deliver import Draft, Left, Made, Stopped
 from gapura.clock import Clock
 from gapura.keeper.worker import Worker
 from gapura.settings import Settings
-from gapura.terms.letter import Composed, Letter, Receipt
+from gapura.terms.letter import Arrived, Composed, Letter, Receipt, Returned
 
 T = TypeVar("T")
 
@@ -52,6 +52,17 @@ class Mail:
 
     async def show(self, letter: Letter) -> Composed:
         return await self._ask("show", letter, Composed)
+
+    async def arrived(self, most: int) -> list[Arrived]:
+        """What came back and was not stored yet.  Nothing is asked where no maildir is named."""
+        mail = self._settings().documents.get("mail", {})
+        return await self._ask("arrived", most, list[Arrived]) if mail.get("returns") else []
+
+    async def kept(self, keys: Sequence[str]) -> None:
+        await self._ask("kept", keys, type(None))
+
+    async def read(self, message: bytes) -> list[Returned]:
+        return await self._ask("read", message, list[Returned])
 
     async def left(self) -> Left:
         return await self._ask("left", None, Left)

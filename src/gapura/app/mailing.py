@@ -5,7 +5,9 @@ at any time.  What the relay was given and answered is in its journal until the 
 """
 
 import asyncio
+import inspect
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from gapura.clock import system_clock
 from gapura.keeper import worker
 from gapura.letters import address
 from gapura.letters.compose import BadLetter
+from gapura.post import maildir, returns
 from gapura.post.journal import SUFFIX, Journal
 from gapura.settings import BadSetting, Secret
-from gapura.terms.letter import Composed, Letter, Receipt, message_id
+from gapura.terms.letter import Arrived, Composed, Letter, Receipt, message_id
 
 ROTATE = 2_000
 """Messages after which a journal of which everything is stored makes room for a new one."""
@@ -37,6 +40,7 @@ class Desk:
             raise BadSetting('mail.from: nobody writes letters; say who does, as "Example <notices@example.com>"')
         self._sender, self._texts = found
         self._relay = post.read(documents, Secret(config.smtp_url), folder)
+        self._returns = maildir.folder(documents, folder)
         self._folder = Path(config.journal)
         self._post: post.Post | None = None
         self._journal: Journal | None = None
@@ -76,6 +80,13 @@ class Desk:
             return Sent(stopped=str(error))
         self._known[letter.message_id] = receipt
         return Sent(receipt)
+
+    def arrived(self, most: int) -> list[Arrived]:
+        return list(maildir.waiting(self._returns, most)) if self._returns else []
+
+    def kept(self, keys: list[str]) -> None:
+        if self._returns:
+            maildir.done(self._returns, keys)
 
     def left(self) -> Left:
         """What is known of messages that are not stored: by this process, and by those that are gone."""
@@ -150,19 +161,23 @@ class Desks:
             await self._desk.close()
 
 
+TASKS: dict[str, tuple[Any, Callable[[Desk, Any], Any]]] = {
+    "compose": (list[Draft], lambda desk, drafts: [desk.compose(draft) for draft in drafts]),
+    "send": (Letter, Desk.send),
+    "show": (Letter, Desk.show),
+    "arrived": (int, Desk.arrived),
+    "kept": (list[str], Desk.kept),
+    "read": (bytes, lambda _, message: returns.read(message)),
+    "left": (None, lambda desk, _: desk.left()),
+    "stored": (list[str], Desk.stored),
+}
+"""By name: what each takes, and who does it."""
+
+
 async def _done(desk: Desk, what: str, body: msgspec.Raw) -> Any:
-    if what == "compose":
-        return [desk.compose(draft) for draft in msgspec.msgpack.decode(body, type=list[Draft])]
-    if what == "send":
-        return await desk.send(msgspec.msgpack.decode(body, type=Letter))
-    if what == "show":
-        return desk.show(msgspec.msgpack.decode(body, type=Letter))
-    if what == "left":
-        return desk.left()
-    return await desk.stored(msgspec.msgpack.decode(body, type=list[str]))
-
-
-TASKS = ("compose", "send", "show", "left", "stored")
+    kind, does = TASKS[what]
+    answer = does(desk, msgspec.msgpack.decode(body, type=kind))
+    return await answer if inspect.isawaitable(answer) else answer
 
 
 async def main() -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
-from gapura.campaign import act, compose, deliver, plan, schedule, select, survey, track
+from gapura.campaign import act, compose, deliver, hear, plan, schedule, select, survey, track
 from gapura.campaign.act import Acting, Why
 from gapura.campaign.compose import Said
 from gapura.campaign.deliver import Sender
@@ -18,7 +18,7 @@ from gapura.campaign.plan import DAY
 from gapura.campaign.schedule import Spread, Step
 from gapura.campaign.select import Selected
 from gapura.clock import SECOND, Clock
-from gapura.store import accounts, audiences, campaigns, deliveries, evidence, grounds, jobs, members
+from gapura.store import accounts, audiences, campaigns, deliveries, evidence, grounds, jobs, members, returned
 from gapura.store.audiences import Member, Question
 from gapura.store.base import Connection, Work
 from gapura.store.campaigns import Kept
@@ -28,7 +28,7 @@ from gapura.store.members import Next
 from gapura.store.rulebooks import By
 from gapura.store.sqlite import Store
 from gapura.terms.campaign import Campaign
-from gapura.terms.letter import Letter, Receipt, Way
+from gapura.terms.letter import Arrived, Letter, Receipt, Way
 from gapura.terms.rulebook import Policy
 
 T = TypeVar("T")
@@ -217,6 +217,10 @@ class River:
             jobs.ring(db, SENDING, notice.campaign, at)
         return after is not None
 
+    def hear(self, db: Connection, arrived: Arrived, at: int) -> int:
+        """What a message that came back says; how many notices it moved."""
+        return hear.take(db, arrived, self.bounced, at)
+
     def letter(self, db: Connection, kept: Kept, notice: Delivery, at: int) -> Letter:
         """What this notice says."""
         account = accounts.get(db, None, notice.account)
@@ -238,7 +242,7 @@ class River:
         )
 
     def _contact(self, db: Connection, notice: Delivery) -> str:
-        account = accounts.get(db, None, notice.account)
+        account = returned.reachable(db, accounts.get(db, None, notice.account), self._clock())
         return compose.contact(account.contacts, campaigns.get(db, notice.campaign).spec.fallback, notice.tried)
 
     def _unreachable(self, db: Connection, kept: Kept, notice: Delivery, at: int) -> None:

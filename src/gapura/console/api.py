@@ -28,6 +28,7 @@ from gapura.console import (
     keys,
     ledger,
     links,
+    mail,
     models,
     openapi,
     policies,
@@ -85,6 +86,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *campaigns.OPERATIONS,
     *campaign_letters.OPERATIONS,
     *campaign_report.OPERATIONS,
+    *mail.OPERATIONS,
     *status.OPERATIONS,
 )
 

@@ -17,7 +17,7 @@ from gapura.settings import Settings
 from gapura.store.ledger import Ledger
 from gapura.store.sqlite import Store
 from gapura.terms.caller import Account, Key
-from gapura.terms.letter import Composed, Letter
+from gapura.terms.letter import Composed, Letter, Returned
 from gapura.terms.rulebook import Rulebook
 
 Publish = Callable[[Mapping[str, Key], Mapping[str, Account]], None]
@@ -55,9 +55,10 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Mailer(Sender, Protocol):
-    """A sender that shows letters, too."""
+    """A sender that shows letters, too, and reads what comes back."""
 
     async def show(self, letter: Letter) -> Composed: ...
+    async def read(self, message: bytes) -> list[Returned]: ...
 
 
 class Campaigns(NamedTuple):

@@ -4,28 +4,17 @@ A message is taken from `new`, and moved to `cur` once what it says is stored.  
 `new` again: its key is the same, so that it can be stored once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gapura.post.fields import MOST
-from gapura.post.returns import Returned, read
+from gapura.post.returns import read
 from gapura.settings import BadSetting
+from gapura.terms.letter import Arrived
 
 NEW, CURRENT = "new", "cur"
 SEEN = ":2,S"
-
-
-class Arrived(NamedTuple):
-    """`key` is the message's for ever, on whatever machine."""
-
-    path: Path
-    key: str
-    returned: tuple[Returned, ...]
-
-    def done(self) -> None:
-        """What it says is stored."""
-        self.path.rename(self.path.parent.parent / CURRENT / f"{self.key}{SEEN}")
 
 
 def folder(documents: Mapping[str, Any], base: Path) -> Path | None:
@@ -58,4 +47,12 @@ def waiting(place: Path, most: int = 1_000) -> Iterator[Arrived]:
                 raw = file.read(MOST)
         except OSError:
             continue
-        yield Arrived(path, path.name.partition(":")[0], read(raw))
+        yield Arrived(path.name.partition(":")[0], read(raw))
+
+
+def done(place: Path, keys: Iterable[str]) -> None:
+    """What these say is stored: they go to `cur`."""
+    wanted = set(keys)
+    for path in (place / NEW).iterdir():
+        if (key := path.name.partition(":")[0]) in wanted:
+            path.rename(place / CURRENT / f"{key}{SEEN}")

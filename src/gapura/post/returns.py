@@ -13,16 +13,10 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.message import Message
 from email.policy import compat32
-from typing import Literal
-
-import msgspec
 
 from gapura.post import prose, report
 from gapura.post.fields import MOST, address, value
-
-Kind = Literal["hard", "soft", "delayed", "complaint", "delivered", "automatic", "unknown"]
-"""hard: the address is none (any more) · soft: this letter did not arrive there, another may · delayed: it is still on
-its way · complaint: its reader called it unwanted · delivered: a confirmation."""
+from gapura.terms.letter import Returned, Returning
 
 TOKEN = re.compile(r"(?<![0-9a-f])[0-9a-f]{20}(?![0-9a-f])")
 _IDENTITY = re.compile(r"<[^<>\s@]{1,64}@[^<>\s@]{1,255}>")
@@ -32,18 +26,6 @@ _NOT_THE_ADDRESS = ("5.0.", "5.2.2", "5.2.3", "5.3.", "5.4.5", "5.4.6", "5.4.7",
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\.?\d)")
 _CODE = re.compile(r"(?<![\d.])[245][0-5]\d(?![\d.])")
 _NO_SUCH_ADDRESS, _GENERIC = frozenset({"550", "551", "553"}), ".0.0"
-
-
-class Returned(msgspec.Struct, frozen=True, kw_only=True):
-    """`token` is that of the letter, `message_id` what was quoted of it; "" where there is none.  `status` is an
-    enhanced code (RFC 3463), `answer` what the other server said."""
-
-    kind: Kind
-    token: str = ""
-    message_id: str = ""
-    recipient: str = ""
-    status: str = ""
-    answer: str = ""
 
 
 def read(raw: bytes) -> tuple[Returned, ...]:
@@ -77,7 +59,7 @@ def _read(message: Message) -> tuple[Returned, ...]:
     return tuple(found) or (Returned(kind=_other(message), token=token, message_id=identity),)
 
 
-def _kind(action: str, status: str) -> Kind:
+def _kind(action: str, status: str) -> Returning:
     match action:
         case "complaint":
             return "complaint"
@@ -131,7 +113,7 @@ def _identity(message: Message, quoted: Message | None) -> str:
     return ""
 
 
-def _other(message: Message) -> Kind:
+def _other(message: Message) -> Returning:
     """No bounce: an answer that a machine gave, or something else."""
     if value(message, "Auto-Submitted").lower().startswith(("auto-replied", "auto-generated", "auto-notified")):
         return "automatic"

@@ -118,6 +118,14 @@ def of_message(db: Connection, message_id: str) -> Delivery | None:
     return SHAPE.struct(row) if row else None
 
 
+def of_token(db: Connection, token: str) -> Delivery | None:
+    """By what stands before the @ of that id (`terms.letter.token`)."""
+    row = db.execute(
+        f"{SELECT} WHERE message_id > ? AND message_id < ? ORDER BY id LIMIT 1", (f"<{token}@", f"<{token}A")
+    ).fetchone()
+    return SHAPE.struct(row) if row and token else None
+
+
 def of_account(db: Connection, account: str, campaign: str = "") -> list[Delivery]:
     """All that an account was told or shall be, oldest first."""
     rows = db.execute(

@@ -7,7 +7,7 @@ they were in.  Nothing is hashed over them, so no chain breaks.  Events can be r
 import ipaddress
 
 from gapura.clock import SECOND
-from gapura.store import claims, outbox
+from gapura.store import claims, outbox, returned
 from gapura.store.base import Connection, mark, marked
 
 DAYS = 30
@@ -44,7 +44,12 @@ def forget_evidence(db: Connection, at: int) -> int:
     return claims.forget_evidence(db, at, BATCH)
 
 
-BATCHES = (shorten_addresses, forget_events, forget_evidence)
+def forget_returned(db: Connection, at: int) -> int:
+    """One batch of the mail that came back and is over its time; how much, 0 when all is done."""
+    return returned.forget(db, at, BATCH)
+
+
+BATCHES = (shorten_addresses, forget_events, forget_evidence, forget_returned)
 
 
 def network(address: str) -> str:

@@ -132,3 +132,28 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     answer: str = ""
     sha256: str = ""
+
+
+Returning = Literal["hard", "soft", "delayed", "complaint", "delivered", "automatic", "unknown"]
+"""hard: the address is none (any more) · soft: this letter did not arrive there, another may · delayed: it is still on
+its way · complaint: its reader called it unwanted · delivered: a confirmation · automatic: an answer that a machine
+gave · unknown: anything else."""
+
+
+class Returned(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message that came back says of one letter.  `token` is that of the letter, `message_id` what was quoted of
+    it; "" where there is none.  `status` is an enhanced code (RFC 3463), `answer` what the other server said."""
+
+    kind: Returning
+    token: str = ""
+    message_id: str = ""
+    recipient: str = ""
+    status: str = ""
+    answer: str = ""
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """A message that came back; `key` is its own for ever."""
+
+    key: str
+    returned: tuple[Returned, ...]

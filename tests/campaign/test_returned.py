@@ -1,0 +1,132 @@
+"""A notice that comes back: by the maildir and by hand, once, and only if it names one of ours."""
+
+import asyncio
+import mailbox
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.app.turned import gateway
+from tests.campaign.scene import FAST, Operator
+from tests.campaign.test_river import begun
+from tests.post.relaying import Mailbox, running
+from tests.post.test_returns import IDENTITY, sample
+
+from gapura.terms.letter import token
+
+START = "2024-06-20T12:00:00+08:00"
+CONTACTS = {"technical": "t@a.example", "billing": "b@a.example"}
+
+
+def about(name: str, message_id: str) -> bytes:
+    """A sample, about this letter."""
+    return sample(name).replace(token(IDENTITY).encode(), token(message_id).encode())
+
+
+def run(tmp_path: Path, story: Any) -> None:
+    box = tmp_path / "returned"
+    mailbox.Maildir(box, create=True).close()
+    mail = {"from": "Notices <notices@operator.example>", "relay": FAST, "returns": {"maildir": str(box)}}
+
+    async def main() -> None:
+        taken = Mailbox()
+        async with running(taken) as port:
+            url = f"smtp://127.0.0.1:{port}?tls=none"
+            async with gateway(tmp_path, START, {"mail": mail}, GAPURA_SMTP_URL=url) as it:
+                await story(Operator(it, taken), mailbox.Maildir(box))
+
+    asyncio.run(main())
+
+
+@pytest.fixture(autouse=True)
+def _(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+
+
+async def written(it: Operator) -> list[tuple[str, str]]:
+    """Each notice that went out: to whom, and its Message-ID."""
+    return [(one["To"].addresses[0].addr_spec, str(one["Message-ID"])) for one in it.letters()]
+
+
+async def started(it: Operator) -> str:
+    """The Message-ID of the first notice, which went to the first contact."""
+    acme = await begun(it)
+    await it.api("POST", "/accounts", {"external_id": acme.external_id, "contacts": CONTACTS})
+    await it.api("POST", "/campaigns/june-2024/start", {"confirm": "june-2024", "reason": "now"})
+    await it.days("2024-06-25T12:00:00+08:00")
+    ((to, identity),) = await written(it)
+    assert to == CONTACTS["technical"]
+    return identity
+
+
+async def later(it: Operator, seconds: float = 61) -> None:
+    for clock in it.it.clocks:
+        clock.turn(seconds=seconds)
+    await it.settled()
+    await it.settled()
+
+
+def test_a_bounce_sends_it_to_the_next_contact_and_only_there_from_then_on(tmp_path: Path) -> None:
+    async def story(it: Operator, box: mailbox.Maildir) -> None:
+        first = await started(it)
+        raw = about("postfix-unknown-user", first)
+        box.add(raw)
+        await later(it)
+        (_, _), (to, second) = await written(it)
+        assert to == CONTACTS["billing"] and second != first
+        assert len(box) == 1 and list((tmp_path / "returned" / "new").iterdir()) == []
+        rows = (await it.api("GET", "/mail/returned"))["items"]
+        assert [(one["kind"], one["status"], one["delivery"] > 0) for one in rows] == [("hard", "5.1.1", True)]
+        (address,) = (await it.api("GET", "/mail/suppressed"))["items"]
+        assert address["address"] == CONTACTS["technical"]
+        assert await it.api("POST", "/mail/returned", raw) == {"kinds": ["hard"], "moved": 0}
+        await it.days("2024-07-03T12:00:00+08:00")
+        assert [to for to, _ in await written(it)][1:] == [CONTACTS["billing"]] * 2
+        lifted = await it.api("POST", f"/mail/suppressed/{address['id']}/lift", {"reason": "it is back"})
+        assert lifted == {"id": address["id"]} and (await it.api("GET", "/mail/suppressed"))["items"] == []
+
+    run(tmp_path, story)
+
+
+def test_what_names_no_notice_moves_nothing(tmp_path: Path) -> None:
+    async def story(it: Operator, box: mailbox.Maildir) -> None:
+        first = await started(it)
+        for name in ("postfix-unknown-user", "complaint", "chinese-prose"):
+            box.add(sample(name))  # in due form, and about a letter that was never written
+        for name in ("out-of-office", "postfix-delayed", "postfix-success"):
+            box.add(about(name, first))
+        box.add(b"\xff\xfe nonsense")
+        await later(it)
+        rows = (await it.api("GET", "/mail/returned"))["items"]
+        assert len(rows) == 7 and sum(one["delivery"] > 0 for one in rows) == 3
+        assert [to for to, _ in await written(it)] == [CONTACTS["technical"]]
+        assert (await it.api("GET", "/mail/suppressed"))["items"] == []
+
+    run(tmp_path, story)
+
+
+def test_a_complaint_is_noted_at_the_notice_which_did_arrive(tmp_path: Path) -> None:
+    async def story(it: Operator, box: mailbox.Maildir) -> None:
+        first = await started(it)
+        assert await it.api("POST", "/mail/returned", about("complaint", first)) == {"kinds": ["complaint"], "moved": 1}
+        (account,) = (await it.api("GET", "/campaigns/june-2024/accounts"))["items"]
+        assert account["notices"][0]["state"] == "delivered" and account["notices"][0]["complained_at"] > 0
+        assert len(await written(it)) == 1
+
+    run(tmp_path, story)
+
+
+def test_a_maildir_that_is_none_is_told_and_taken_up_when_it_is_there(tmp_path: Path) -> None:
+    async def story(it: Operator, box: mailbox.Maildir) -> None:
+        first = await started(it)
+        new = tmp_path / "returned" / "new"
+        new.rename(tmp_path / "away")
+        await later(it)
+        assert any("returned mail is not read" in one for one in it.it.keeper.status().problems)
+        (tmp_path / "away").rename(new)
+        box.add(about("postfix-unknown-user", first))
+        await later(it)
+        assert not any("returned mail is not read" in one for one in it.it.keeper.status().problems)
+        assert len(await written(it)) == 2
+
+    run(tmp_path, story)
