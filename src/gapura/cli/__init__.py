@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "What lifts a policy for an account: list, add, end, review.",
     ),
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
-    "mail": ("gapura.cli.mail:mail", "Mail that came back, and addresses that are not written to."),
+    "mail": ("gapura.cli.mail:mail", "Mail that came back: list, take in; addresses: list, lift."),
     "model": ("gapura.cli.model:model", "Models: list, show, find counterparts."),
     "ledger": ("gapura.cli.ledger:ledger", "Who has how much: show, export, verify, close, archive."),
     "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),
