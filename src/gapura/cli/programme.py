@@ -10,6 +10,7 @@ from gapura.cli.client import Api, speaks
 from gapura.cli.output import Output, pairs, table
 from gapura.cli.programme_claims import CLAIMS
 from gapura.cli.programme_codes import codes
+from gapura.cli.programme_reports import REPORTS
 
 COLUMNS = ("id", "state", "version", "title", "vendor", "starts_at", "ends_at", "unit", "funded", "left", "claims")
 
@@ -109,5 +110,5 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-for command in (*CLAIMS, codes):
+for command in (*CLAIMS, *REPORTS, codes):
     programme.add_command(command)

@@ -1,0 +1,160 @@
+"""What became of a programme, or of an account's grants, in numbers.  Tokens are integers, money int64 billionths."""
+
+import msgspec
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """Where what was granted is, by the ledger.  `granted` is the sum of all others; `lent` is with gates,
+    `unreconciled` was with gates when the power went out; what `expired`, was `voided` or `clawed_back` is in the
+    wallet again."""
+
+    granted: int = 0
+    left: int = 0
+    lent: int = 0
+    spent: int = 0
+    unreconciled: int = 0
+    expired: int = 0
+    voided: int = 0
+    clawed_back: int = 0
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Claims alike: of a state, by a way, or with a signal."""
+
+    name: str
+    claims: int
+    amount: int = 0
+
+
+class Day(msgspec.Struct, frozen=True):
+    """A UTC day: claims filed, and what the ledger moved."""
+
+    day: str
+    claims: int = 0
+    granted: int = 0
+    spent: int = 0
+    returned: int = 0
+
+
+class ModelUse(msgspec.Struct, frozen=True):
+    """What grants paid for at one model.  `classes`: none is a part of another."""
+
+    provider: str
+    model: str
+    requests: int
+    tokens: int
+    classes: dict[str, int]
+
+
+class PlaceUse(msgspec.Struct, frozen=True):
+    territory: str
+    requests: int
+    tokens: int
+    accounts: int
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What so many tokens would have cost at the prices of their day."""
+
+    currency: str
+    amount: int
+    tokens: int
+
+
+class Conversion(msgspec.Struct, frozen=True):
+    """Accounts: that claimed, were granted, spent something, spent half, spent all; and that stayed, i.e. used other
+    models than those of the former provider beyond what grants paid."""
+
+    claimed: int = 0
+    granted: int = 0
+    used: int = 0
+    half: int = 0
+    exhausted: int = 0
+    stayed: int = 0
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """Two ways to the same number."""
+
+    what: str
+    one: int
+    other: int
+
+    @property
+    def agrees(self) -> bool:
+        return self.one == self.other
+
+
+class Use(msgspec.Struct, frozen=True):
+    """By model, by place, by day; `unpriced`: tokens of which nobody told a price."""
+
+    models: tuple[ModelUse, ...] = ()
+    places: tuple[PlaceUse, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    unpriced: int = 0
+    requests: int = 0
+    tokens: int = 0
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A programme, for its vendor.  `agree`: whether all sums do."""
+
+    programme: str
+    title: str
+    vendor: str
+    source: str
+    unit: str
+    state: str
+    starts: int
+    ends: int
+    at: int
+    sandbox: bool
+    funded: int
+    wallet: int
+    promised: int
+    flow: Flow
+    classes: dict[str, int]
+    states: tuple[Group, ...]
+    ways: tuple[Group, ...]
+    signals: tuple[Group, ...]
+    conversion: Conversion
+    days: tuple[Day, ...]
+    use: Use
+    sums: tuple[Sum, ...]
+    agree: bool
+
+
+class GrantLine(msgspec.Struct, frozen=True):
+    """A grant in a statement."""
+
+    grant: str
+    programme: str
+    state: str
+    unit: str
+    effective: int
+    expires: int
+    flow: Flow
+
+
+class Movement(msgspec.Struct, frozen=True):
+    """What the ledger moved of a grant on a UTC day: `grant`, `top_up`, `spend`, `expire`, `void`, `claw_back`."""
+
+    day: str
+    grant: str
+    kind: str
+    amount: int
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's grants: what it was given, what it used of it, and on what."""
+
+    account: str
+    external_id: str
+    organisation: str
+    name: str
+    at: int
+    grants: tuple[GrantLine, ...]
+    movements: tuple[Movement, ...]
+    use: Use
+    sums: tuple[Sum, ...]
+    agree: bool

@@ -1,0 +1,152 @@
+"""What became of a programme: the numbers agree with the ledger to the token, and the page says what they say."""
+
+import csv
+import io
+import re
+from functools import partial
+from typing import Any
+
+import pytest
+from tests.programme.conftest import Vendor, export
+
+from gapura.programme import report as pages
+from gapura.programme.report import pipeline as reports
+from gapura.programme.report import tables
+from gapura.providers.prices import Prices
+from gapura.store import claims, ledger, records
+from gapura.terms.figures import Cost, Flow, Report, Statement
+from gapura.terms.price import Price, Rates
+
+PRICES = Prices(
+    {}, [Price(provider="glm", model="glm-4", currency="CNY", tiers=(Rates(input=10**9, output=3 * 10**9),))]
+)
+
+
+def ask(vendor: Vendor, request: str, account: str, purses: dict[str, dict[str, int]], **said: Any) -> None:
+    """A request as the keeper takes it in: the row, and what its purses pay."""
+    row = {"provider": "glm", "served_model": "glm-4", "territory": "CN", "input": 0, "output": 0} | said
+    alone = len(purses) == 1
+    purse = next(iter(purses)) if alone else ""
+    paid = sum(sum(of.values()) for of in purses.values())
+
+    def work(db: Any) -> None:
+        records.begin(db, "inc_1", "boot", 1)
+        db.execute(
+            "INSERT INTO request (id, outcome, account, provider, served_model, territory, purse, charged, holds,"
+            " input, output, opened_at, incarnation) VALUES (?, 'complete', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'inc_1')",
+            (request, account, row["provider"], row["served_model"], row["territory"], purse, paid if alone else 0,
+             "" if alone else "[]", row["input"], row["output"], vendor.clock()),
+        )  # fmt: skip
+        for name, classes in purses.items():
+            if not alone:
+                rows = [(request, name, kind, amount) for kind, amount in classes.items()]
+                db.executemany("INSERT INTO charge VALUES (?, ?, ?, ?)", rows)
+            amount = sum(classes.values())
+            ledger.lend(db, "inc_1", name, partial(min, amount), ref=f"l{request}{name}", at=vendor.clock())
+            ledger.spend(db, "inc_1", name, classes, ref=f"s{request}{name}", at=vendor.clock())
+
+    vendor.do(work)
+
+
+@pytest.fixture
+def spent(opened: Vendor) -> Vendor:
+    """Two accounts with grants: one has used up the first, and a part of the second; the other has done nothing."""
+    first, _ = opened.claim("acme", export(2000)), opened.claim("idle", export(3000))
+    opened.vet()
+    opened.approve()
+    opened.clock.turn(days=2)
+    account = opened.store.read(lambda db: claims.get(db, None, first)).account
+    fixed, matched = (f"gr:{one}" for one in opened.store.read(lambda db: claims.granted(db, first)))
+    ask(opened, "req_1", account, {fixed: {"input": 600, "output": 100}}, input=600, output=100)
+    ask(opened, "req_2", account, {fixed: {"input": 300}, matched: {"input": 50, "output": 50}}, input=350, output=50)
+    ask(opened, "req_3", account, {matched: {"output": 7}}, output=7, served_model="glm-4-air", territory="HK")
+    opened.clock.turn(days=200)
+    return opened
+
+
+def reported(vendor: Vendor) -> Report:
+    return vendor.store.read(lambda db: reports.report(db, "moving", PRICES, vendor.clock()))
+
+
+def stated(vendor: Vendor, name: str = "acme") -> Statement:
+    def work(db: Any) -> Statement:
+        (account,) = db.execute("SELECT id FROM account WHERE external_id = ?", (name,)).fetchone()
+        return reports.statement(db, None, account, PRICES, vendor.clock())
+
+    return vendor.store.read(work)
+
+
+def test_the_numbers_are_those_of_the_ledger(spent: Vendor) -> None:
+    found = reported(spent)
+    assert found.agree, found.sums
+    assert found.flow == Flow(granted=9500, left=9500 - 1107, spent=1107)
+    assert found.classes == {"input": 950, "output": 157}
+    assert [(row.model, row.tokens, row.requests) for row in found.use.models] == [
+        ("glm-4", 1100, 2),
+        ("glm-4-air", 7, 1),
+    ]
+    assert [(row.territory, row.tokens, row.accounts) for row in found.use.places] == [("CN", 1100, 1), ("HK", 7, 1)]
+    assert (found.use.costs, found.use.unpriced) == ((Cost("CNY", 1_400_000, 1100),), 7)
+    assert found.conversion == type(found.conversion)(2, 2, 1, 0, 0, 0)
+    assert [(day.day, day.claims, day.granted, day.spent) for day in found.days] == [
+        ("2024-06-28", 2, 9500, 0), ("2024-06-30", 0, 0, 1107),
+    ]  # fmt: skip
+    assert (found.funded, found.wallet) == (10_000_000, 10_000_000 - 9500)
+
+
+def test_what_came_back_is_in_the_wallet_again(spent: Vendor) -> None:
+    from gapura.programme.pipeline import watch  # noqa: PLC0415 - what this test is about
+
+    spent.do(lambda db: watch(db, spent.clock()))
+    found = reported(spent)
+    assert found.agree, found.sums
+    assert found.flow == Flow(granted=9500, spent=1107, expired=9500 - 1107)
+    assert found.days[-1].returned == 9500 - 1107
+
+
+def test_a_sum_that_does_not_agree_is_said(spent: Vendor) -> None:
+    spent.do(lambda db: db.execute("UPDATE request SET charged = charged - 1 WHERE id = 'req_1'"))
+    found = reported(spent)
+    assert [one.agrees for one in found.sums] == [True, True, False, True]
+    assert not found.agree
+    assert "The sums do not agree" in pages.render(found)
+
+
+def test_a_statement_is_of_one_account(spent: Vendor) -> None:
+    found = stated(spent)
+    assert found.agree, found.sums
+    assert [(line.state, line.flow.granted, line.flow.spent) for line in found.grants] == [
+        ("exhausted", 1000, 1000), ("active", 3000, 107),
+    ]  # fmt: skip
+    assert sorted((one.day, one.kind, one.amount) for one in found.movements) == [
+        ("2024-06-28", "grant", 1000), ("2024-06-28", "grant", 3000),
+        ("2024-06-30", "spend", 107), ("2024-06-30", "spend", 1000),
+    ]  # fmt: skip
+    assert stated(spent, "idle").use.tokens == 0
+
+
+def test_the_table_has_every_number(spent: Vendor) -> None:
+    rows = list(csv.DictReader(io.StringIO(tables.table(reported(spent)))))
+    values = {(row["section"], row["name"], row["measure"]): row["value"] for row in rows}
+    assert values["flow", "tokens", "spent"] == "1107"
+    assert values["model", "glm/glm-4", "tokens"] == "1100"
+    assert values["day", "2024-06-30", "spent"] == "1107"
+    assert {value for (section, _, _), value in values.items() if section == "sum"} == {"yes"}
+    moved = list(csv.reader(io.StringIO(tables.statement_table(stated(spent)))))
+    assert len(moved) == 5
+
+
+def test_the_page_asks_for_nothing_and_escapes_what_customers_write(spent: Vendor) -> None:
+    spent.do(lambda db: db.execute("UPDATE account SET name = '<script>alert(1)</script>'"))
+    for page in (pages.render(reported(spent)), pages.render_statement(stated(spent))):
+        assert "<script" not in page
+        assert not re.findall(r'(?:src|href)="(?!#)', page)
+        assert pages.policy().replace("'", "&#39;") in page
+        assert "All sums agree, to the token." in page
+    assert "&lt;script&gt;" in pages.render_statement(stated(spent))
+
+
+def test_an_empty_programme_has_a_report_too(opened: Vendor) -> None:
+    found = reported(opened)
+    assert found.agree and found.flow == Flow()
+    assert "Nothing was spent yet." in pages.render(found)
