@@ -242,8 +242,11 @@ class River:
         )
 
     def _contact(self, db: Connection, notice: Delivery) -> str:
+        """Whoever could not be reached with one notice is not written to with the next."""
         account = returned.reachable(db, accounts.get(db, None, notice.account), self._clock())
-        return compose.contact(account.contacts, campaigns.get(db, notice.campaign).spec.fallback, notice.tried)
+        others = deliveries.of_account(db, notice.account, notice.campaign)
+        tried = {*notice.tried, *(role for one in others for role in one.tried)}
+        return compose.contact(account.contacts, campaigns.get(db, notice.campaign).spec.fallback, tried)
 
     def _unreachable(self, db: Connection, kept: Kept, notice: Delivery, at: int) -> None:
         deliveries.move(db, notice, "give_up", at)

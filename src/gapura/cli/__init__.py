@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
     "budget": ("gapura.cli.budget:budget", "Budgets by organisation, account, key, model and window."),
     "compat": ("gapura.cli.compat:compat", "What recorded requests would lose at another model."),
+    "campaign": ("gapura.cli.campaign:campaign", "Campaigns: tell people before they are blocked, and prove it."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),
     "exception": (
         "gapura.cli.exception:exception",
