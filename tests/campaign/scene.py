@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tests.app.turned import Gateway, Said, asgi, gateway
+from tests.app.turned import Gateway, Said, asgi, gateway, until
 from tests.post.relaying import Mailbox, running
 
 from gapura.clock import SECOND, instant
@@ -63,9 +63,11 @@ class Operator:
 
         by = Change(actor="test", action="accounts.import", subject="accounts", reason="a test")
         found = await asyncio.wrap_future(store.change(by, work))
-        self.it.keeper.publish({}, {})
-        self.it.keeper._write_directory()
-        self.it.keeper.hub.publish_directory(str(self.it.keeper._directory), self.it.keeper._seq)
+        keeper = self.it.keeper
+        keeper._write_directory()
+        keeper.hub.publish_directory(str(keeper._directory), keeper._seq)
+        digest = store.secret.digest(drawn[found[-1].external_id])
+        await until(lambda: all(gate.gate.directory.find(digest) is not None for gate in self.it.gates))
         return found
 
     async def other(self, role: principals.Role = "approver") -> str:

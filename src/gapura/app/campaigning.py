@@ -78,6 +78,8 @@ class Surroundings:
     def ways(self, territories_: Iterable[str]) -> tuple[Way, ...]:
         """The providers of this gateway that serve all of these places."""
         book, at, places = self._ruling.rules.book, self._store.clock(), tuple(territories_)
+        if not places:
+            return ()
         vendors = catalogue.catalogue().vendors
         return tuple(
             Way(provider=one.provider, name=one.provider, base_url=vendors[one.provider].base_url)

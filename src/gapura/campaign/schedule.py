@@ -4,6 +4,7 @@ Looked up by time, so a day costs what is due on it and not what the campaign ha
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,31 +34,44 @@ Walk = Callable[[Next], Step]
 
 
 class Spread:
-    """When letters go out that are due at one time: one after the other, as fast as each domain and all of them may.
+    """When letters go out that are due at one time: in this minute as many as all of them and each domain may, the
+    others in the next ones.
 
-    >>> spread = Spread(Pace(per_minute=60, per_domain=6, domains={"b.example": 30}))
-    >>> [spread.at("a.example", 0) // SECOND for _ in range(3)], spread.at("b.example", 0) // SECOND
-    ([0, 10, 20], 3)
+    >>> spread = Spread(Pace(per_minute=5, per_domain=2, domains={"b.example": 3}))
+    >>> [spread.at("a.example", 0) // MINUTE for _ in range(5)], [spread.at("b.example", 7) for _ in range(3)]
+    ([0, 0, 1, 1, 2], [7, 7, 7])
+    >>> spread.at("c.example", 0) // MINUTE
+    1
     """
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
-        self._all = -1  # none yet
-        self._free: dict[str, int] = {}
+        self._taken: Counter[tuple[str, int]] = Counter()
+        self._first: dict[tuple[str, int], int] = {}
 
     def at(self, domain: str, wanted: int) -> int:
         """For one more letter to this domain, not before `wanted`."""
-        pause = MINUTE // self._pace.per_minute
-        self._all = wanted if self._all < 0 else max(self._all + pause, wanted)
-        free = max(self._free.get(domain, 0), self._all)
-        self._free[domain] = free + MINUTE // self._pace.domains.get(domain, self._pace.per_domain)
-        return free
+        begin = wanted // MINUTE
+        limit = self._pace.domains.get(domain, self._pace.per_domain)
+        minute = self._first.get((domain, begin), begin)
+        while self._taken["", minute] >= self._pace.per_minute or self._taken[domain, minute] >= limit:
+            minute += 1
+        self._first[domain, begin] = minute
+        self._taken["", minute] += 1
+        self._taken[domain, minute] += 1
+        return max(wanted, minute * MINUTE)
+
+    def forget(self, before: int) -> None:
+        """Minutes that are over."""
+        self._taken = Counter({key: count for key, count in self._taken.items() if key[1] * MINUTE >= before})
+        self._first = {key: minute for key, minute in self._first.items() if key[1] * MINUTE >= before}
 
 
 async def plan(store: Store, campaign: str, until: int, at: int, walk: Walk, spread: Spread) -> int:
     """Makes the notices that are due by `until`; how many those were.  A batch is planned and its accounts go on to
     their next stage in one transaction."""
     made = 0
+    spread.forget(at)
 
     def work(db: Connection) -> tuple[int, int]:
         waiting = members.due(db, campaign, until, BATCH)

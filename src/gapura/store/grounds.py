@@ -14,6 +14,8 @@ from gapura.store.base import Connection
 from gapura.terms.letter import Evidence, Place, UsedKey
 
 BATCH = 5_000
+DISORDER = 100_000
+"""Requests that may have been taken in before one that is older: some seconds of a busy deployment."""
 NETWORKS = 5
 """So many networks are told of, the busiest first."""
 
@@ -29,11 +31,11 @@ class Request(NamedTuple):
 
 
 def first_row(db: Connection, since: int) -> int:
-    """The row of `request` behind which those since then (UTC microseconds) stand."""
-    # Ids are UUIDv7: in the order of time, and so, but for some that were under way, are the rows.
+    """A row of `request` behind which all those since then (UTC microseconds) stand."""
+    # Ids are UUIDv7 and so in the order of time; rows are in the order in which gates' journals were taken in.
     row: Any = db.execute(
-        "SELECT min(rowid) FROM (SELECT rowid FROM request WHERE id >= ? ORDER BY id LIMIT 1)",
-        (f"req_{max(since, 0) // 1000:012x}",),
+        "SELECT min(rowid) FROM (SELECT rowid FROM request WHERE id >= ? ORDER BY id LIMIT ?)",
+        (f"req_{max(since, 0) // 1000:012x}", DISORDER),
     ).fetchone()
     return 0 if row[0] is None else int(row[0]) - 1
 
