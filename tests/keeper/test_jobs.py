@@ -62,6 +62,22 @@ def test_what_fails_is_tried_again_later_each_time_and_then_given_up(store: Stor
     assert len(tried) == ATTEMPTS and problems == ["job n k was given up: OSError: no route"]
 
 
+def test_what_must_not_be_given_up_is_tried_for_ever(store: Store, clock: TurnableClock) -> None:
+    async def fails(_: Job) -> int | None:
+        raise OSError("no route")
+
+    async def main() -> None:
+        runner = Jobs(store, clock)
+        runner.register("n", fails, for_ever=True)
+        put(store, clock)
+        for _ in range(ATTEMPTS + 2):
+            await runner.settled()
+            clock.turn(seconds=PAUSES_S[-1])
+
+    asyncio.run(main())
+    assert (found(store).state, found(store).attempts) == ("waiting", ATTEMPTS + 2)
+
+
 def test_what_no_trying_helps_is_given_up_at_once(store: Store, clock: TurnableClock) -> None:
     async def never(_: Job) -> int | None:
         raise GivenUp("the campaign is gone")

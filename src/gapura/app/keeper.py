@@ -100,8 +100,8 @@ class Keeper:
             self.store, lambda: self.settings, self.ruling, lambda: self.placing.atlas, self._publish_accounts
         )
         self.river = River(self.store, around, self.mail, clock)
-        self.jobs.register(DAILY, self.river.day)
-        self.jobs.register(SENDING, self.river.send)
+        self.jobs.register(DAILY, self.river.day, for_ever=True)
+        self.jobs.register(SENDING, self.river.send, for_ever=True)
         self.returning = Returning(self.store, self.mail, self.river, self.jobs, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0
@@ -250,14 +250,7 @@ class Keeper:
             directory_seq=self._seq,
             journal_lag_s=self.ingest.lag(),
             gates=tuple(map(self._gate, self.hub.here())),
-            problems=(
-                *self.ruling.problems(),
-                *self._astray(),
-                *self.jobs.problems(),
-                *self.books.problems(),
-                *self.hearing.problems(),
-                *self.returning.problems(),
-            ),
+            problems=(*self.ruling.problems(), *self._astray(), *self._unfinished()),
             authorizer=self._authorizer,
         )
 
@@ -281,6 +274,14 @@ class Keeper:
         for gate in map(self._gate, self.hub.here()):
             if gate.atlas_problem:
                 yield f"gate {gate.gate} has older place data: {gate.atlas_problem}"
+
+    def _unfinished(self) -> Iterator[str]:
+        """What is due and is not done."""
+        yield from self.jobs.problems()
+        yield from self.books.problems()
+        yield from self.hearing.problems()
+        yield from self.returning.problems()
+        yield from filter(None, [self.river.stopped])
 
     def _welcome(self) -> Welcome:
         rules, shadow = self.ruling.encoded(), self.ruling.encoded_shadow()

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
+import structlog
+
 from gapura.campaign import act, compose, deliver, hear, plan, schedule, select, survey, track
 from gapura.campaign.act import Acting, Why
 from gapura.campaign.compose import Said
@@ -33,8 +35,12 @@ from gapura.terms.rulebook import Policy
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
 DAILY, SENDING = "campaign.day", "campaign.send"
 HOUR = 3600 * SECOND
+STOPPED = 60 * SECOND
+"""Until a relay that took nothing from us is asked again."""
 SENDS = frozenset({"running", "recalled", "finished"})
 """States in which what is planned goes out: afterwards, that is corrections and releases alone."""
 
@@ -88,6 +94,8 @@ class River:
         self._told = track.Told(self._acting.since, self._acting.no_more)
         self._spreads: dict[str, Spread] = {}
         self._touched: set[str] = set()
+        self.stopped = ""
+        """Why the relay takes nothing from us; "": it does."""
 
     async def day(self, job: Job) -> int | None:
         """A job's handler; `job.key` is the campaign."""
@@ -101,6 +109,13 @@ class River:
         """A job's handler; `job.key` is the campaign."""
         try:
             await deliver.run(self._store, self._sender, self, job.key, self._clock, lambda: self._may(job.key))
+            self.stopped = ""
+        except deliver.StillBusy:
+            return self._clock() + SECOND
+        except deliver.Stopped as error:
+            self.stopped = f"no letters go out: {error}"
+            log.warning("no letters go out", error=str(error))
+            return self._clock() + STOPPED
         finally:
             self._publish()
         if self._get(job.key).state not in SENDS:

@@ -46,13 +46,16 @@ class Jobs:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._handlers: dict[str, Handler] = {}
+        self._for_ever: set[str] = set()
         self._running: dict[int, asyncio.Task[None]] = {}
         self._begun = False
         self._woken = asyncio.Event()
 
-    def register(self, name: str, handler: Handler) -> None:
-        """Jobs of names that nobody has registered wait."""
+    def register(self, name: str, handler: Handler, *, for_ever: bool = False) -> None:
+        """Jobs of names that nobody has registered wait.  `for_ever`: it is never given up for failing too often."""
         self._handlers[name] = handler
+        if for_ever:
+            self._for_ever.add(name)
 
     def wake(self) -> None:
         """Something was put; it is looked at now."""
@@ -117,7 +120,8 @@ class Jobs:
         await self._end(lambda db: jobs.done(db, job, self._clock(), again or 0))
 
     async def _failed(self, job: Job, error: Exception) -> None:
-        over = job.attempts >= ATTEMPTS or isinstance(error, GivenUp)
+        often = job.attempts >= ATTEMPTS and job.name not in self._for_ever
+        over = often or isinstance(error, GivenUp)
         pause = PAUSES_S[min(job.attempts, len(PAUSES_S)) - 1]
         again = 0 if over else self._clock() + pause * SECOND
         told = f"{type(error).__name__}: {error}"
