@@ -54,14 +54,13 @@ class Taken(NamedTuple):
 
     @property
     def message(self) -> EmailMessage:
-        return email.message_from_bytes(self.raw, policy=email.policy.default)
+        found = email.message_from_bytes(self.raw, policy=email.policy.default)
+        assert isinstance(found, EmailMessage)
+        return found
 
     @property
     def text(self) -> str:
-        """The part that is read without HTML."""
-        part = self.message.get_body(("plain",))
-        assert part is not None
-        return str(part.get_content())
+        return text_of(self.message)
 
 
 class Operator:
@@ -145,7 +144,11 @@ class Operator:
             await self.settled()
         await self.turn(until)
 
-    def letters(self, to: str = "") -> list[Taken]:
+    def letters(self, to: str = "") -> list[EmailMessage]:
+        """Those of `taken`, read."""
+        return [one.message for one in self.taken(to)]
+
+    def taken(self, to: str = "") -> list[Taken]:
         """What the server has taken for addresses with this in them, by its own log, but for tests."""
         found = (Taken(envelope.rcpt_tos[0], _bytes(envelope)) for envelope in self.mailbox.accepted)
         return [one for one in found if to in one.to and one.to != "ops@operator.example"]
@@ -163,3 +166,10 @@ async def operating(home: Path, start: str, mailbox: Mailbox, **more: str) -> As
 def _bytes(envelope: Envelope) -> bytes:
     assert isinstance(envelope.content, bytes)
     return envelope.content
+
+
+def text_of(message: EmailMessage) -> str:
+    """The part that is read without HTML."""
+    part = message.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())

@@ -145,16 +145,16 @@ async def approved(it: Operator) -> None:
     assert wrong.status == 422 and b"write 'june-2024" in wrong.body
     await it.api("POST", "/campaigns/june-2024/approve", confirm, await it.other())
     await it.turn("2024-06-21T10:00:00+08:00")
-    assert (await it.api("POST", "/campaigns/june-2024/start", {}))["dry_run"] and it.letters() == []
+    assert (await it.api("POST", "/campaigns/june-2024/start", {}))["dry_run"] and it.taken() == []
     await it.api("POST", "/campaigns/june-2024/start", {"confirm": "june-2024", "reason": "as agreed"})
     await it.settled()
-    assert it.letters() == []
+    assert it.taken() == []
 
 
 async def warned(it: Operator, crowd: Crowd) -> None:
     """24 June: whoever is affected reads of it, in mail and in every answer."""
     await it.days("2024-06-24T23:59:00-07:00")
-    firsts = it.letters()
+    firsts = it.taken()
     assert Counter(letter.to for letter in firsts).most_common(1)[0][1] == 1
     reached = [kind for kind in AFFECTED if kind != "nobody"]
     assert len(firsts) == sum(len(crowd.by[kind]) for kind in reached)
@@ -172,7 +172,7 @@ async def warned(it: Operator, crowd: Crowd) -> None:
 
 def speaks(it: Operator, crowd: Crowd) -> None:
     """Right people, right languages, evidence and dates."""
-    (first,) = it.letters(f"@{crowd.one('mainland').external_id}.example")
+    (first,) = it.taken(f"@{crowd.one('mainland').external_id}.example")
     text = first.text
     assert (
         first.message["Content-Language"] == "zh-Hans"
@@ -180,14 +180,14 @@ def speaks(it: Operator, crowd: Crowd) -> None:
         and "114.114.114.0/24" in text
     )
     assert crowd.one("mainland").key[:8] in text and "114.114.114.114" not in text
-    (english,) = it.letters(f"@{crowd.one('hongkong').external_id}.example")
+    (english,) = it.taken(f"@{crowd.one('hongkong').external_id}.example")
     assert "July 9, 2024" in english.text or "9 July 2024" in english.text
     assert "147.8.2.0/24" in english.text and "Hong Kong" in english.text
-    (jakarta,) = it.letters(f"@{crowd.one('jakarta').external_id}.example")
+    (jakarta,) = it.taken(f"@{crowd.one('jakarta').external_id}.example")
     assert jakarta.message["Content-Language"] == "id" and "8 Juli 2024" in jakarta.text, (
         "by its own clock it is the 8th"
     )
-    (second,) = it.letters(f"@{crowd.one('second').external_id}.example")
+    (second,) = it.taken(f"@{crowd.one('second').external_id}.example")
     assert second.to.startswith("billing@")
 
 
@@ -211,8 +211,8 @@ async def released(it: Operator, crowd: Crowd) -> None:
     await it.api("POST", "/exceptions", {name: value for name, value in granted.items() if name != "confirm"})
     await it.days("2024-07-02T15:00:00+08:00")
     for person in (*crowd.by["lisbon"], visitor, spared):
-        last = it.letters(f"@{person.external_id}.example")[-1]
-        assert last.message["Subject"] != it.letters(f"@{person.external_id}.example")[0].message["Subject"]
+        last = it.taken(f"@{person.external_id}.example")[-1]
+        assert last.message["Subject"] != it.taken(f"@{person.external_id}.example")[0].message["Subject"]
     shown = (await it.api("GET", "/campaigns/june-2024"))["people"]
     assert shown["released"] == len(crowd.by["lisbon"]) + 2
 
@@ -223,7 +223,7 @@ async def came_late(it: Operator) -> Person:
     (late,) = await it.people([{**wanted(0), "external_id": "late", "contacts": {"technical": "tech@late.example"}}])
     assert await seen(it, late, "CN") == 200
     await it.days("2024-07-06T18:00:00+08:00")
-    assert len(it.letters("@late.example")) == 1
+    assert len(it.taken("@late.example")) == 1
     return late
 
 
@@ -263,9 +263,9 @@ async def over(it: Operator, crowd: Crowd, late: Person) -> None:
 
 async def judged(it: Operator, crowd: Crowd, late: Person) -> None:
     """By the mail server's own log: not one notice twice, not one missing."""
-    ids = Counter(letter.id for letter in it.letters())
+    ids = Counter(letter.id for letter in it.taken())
     assert not [one for one, count in ids.items() if count > 1]
-    taken = Counter(letter.to.partition("@")[2].removesuffix(".example") for letter in it.letters())
+    taken = Counter(letter.to.partition("@")[2].removesuffix(".example") for letter in it.taken())
     found = {one["external_id"]: one async for one in people(it)}
     expected = {"mainland": 5, "hongkong": 5, "jakarta": 5, "second": 5}
     exempt = {crowd.one("mainland", number).external_id for number in (1, 2, 3)}
@@ -281,7 +281,7 @@ async def judged(it: Operator, crowd: Crowd, late: Person) -> None:
     assert all(found[one.external_id]["notices"][-1]["kind"] == "correction" for one in crowd.by["lisbon"])
     assert [found[name]["notices"][-1]["kind"] for name in sorted(exempt)] == ["release"] * 3
     hashes = {one["sha256"] for each in found.values() for one in each["notices"] if one["state"] == "delivered"}
-    assert len(hashes) == len(it.letters()), "each has the hash of its exact message"
+    assert len(hashes) == len(it.taken()), "each has the hash of its exact message"
     assert (await it.api("GET", "/campaigns/june-2024/report"))["cases"] == []
     assert (await it.api("GET", "/audit/verify"))["sound"]
 
