@@ -22,6 +22,7 @@ from gapura.gate.authorizer import Access, Authorizer
 from gapura.gate.edge import EdgeProtocol
 from gapura.gate.http import App
 from gapura.gate.link import Link, State
+from gapura.gate.memory import Memory
 from gapura.gate.metrics import Metrics, shadow_samples
 from gapura.gate.placing import Placing, load
 from gapura.gate.proxy2 import trusting
@@ -89,6 +90,7 @@ class GateProcess:
             directory=_Nobody(),
             freshness=self.state,
             notices=Notices(settings.notice_page, settings.public_url),
+            memory=Memory(self.link, home.secret),
         )
         self._directory: Directory | None = None
         self._welcomed = asyncio.Event()

@@ -37,6 +37,7 @@ from gapura.keeper.outbox import Outbox
 from gapura.keeper.placing import Placing
 from gapura.keeper.proving import Proving
 from gapura.keeper.recover import recover
+from gapura.keeper.remembering import Remembering
 from gapura.keeper.residing import Residing
 from gapura.keeper.returning import Returning
 from gapura.portal import Portal
@@ -83,7 +84,7 @@ class Keeper:
         try:
             self.books = Bookkeeping(self.store, clock, settings.ledger_url)
             lending = Lending(self.store, clock, shared=self.books.shared, catch_up=self.books.post)
-            self.hub = Hub(lending, self._welcome, clock)
+            self.hub = Hub(lending, self._welcome, clock, remembering=Remembering(self.store, clock))
             self.ruling = Ruling(settings, simulators, self.store, self.hub, self._locate)
         except BaseException:  # whatever it is, the store's thread must not keep this process from ending
             self.store.close()

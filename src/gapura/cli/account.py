@@ -65,6 +65,9 @@ def place(api: Api, out: Output, account: str, organisation: str) -> None:
 @click.option("--rpm", "requests_per_minute", type=int, help="Requests a minute; 0: no limit.")
 @click.option("--tpm", "tokens_per_minute", type=int, help="Tokens a minute; 0: no limit.")
 @click.option("--budget", type=int, help="Tokens granted in all; -1: no budget.")
+@click.option(
+    "--keeps-responses/--keeps-no-responses", default=None, help="Whether `store` of Responses keeps anything."
+)
 @speaks("account.add")
 def add(api: Api, out: Output, contacts: tuple[str, ...], data_may_go_to: tuple[str, ...], **stated: Any) -> None:
     """State an account: made if EXTERNAL_ID is new, changed otherwise; what is not given stays."""

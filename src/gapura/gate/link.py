@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -20,6 +21,7 @@ from gapura.terms.link import (
     VERSION,
     Ask,
     Delta,
+    Found,
     FromKeeper,
     GiveBack,
     Grant,
@@ -30,6 +32,7 @@ from gapura.terms.link import (
     NextRules,
     Recall,
     Refuse,
+    Remember,
     Report,
     Tick,
     Welcome,
@@ -74,7 +77,7 @@ class Link:
         self._path, self._patience_s = path, patience_s
         self._hello = Hello(VERSION, incarnation, gate, pid)
         self._writer: asyncio.StreamWriter | None = None
-        self._asked: dict[int, asyncio.Future[Grant]] = {}
+        self._asked: dict[int, asyncio.Future[Any]] = {}  # the answers that are waited for: Grant, Found
         self._n = 0
 
     async def run(self, state: State) -> None:
@@ -97,18 +100,29 @@ class Link:
     async def ask(self, purse: str, want: int, limit: int) -> Grant:
         """What the keeper lends; it is in the purse by then.  Raises Unready where it is away, or silent."""
         self._n += 1
-        n = self._n
-        if not self._send(Ask(n, purse, want, limit)):
-            raise Unready("This gateway cannot check the account's limits now. Try again in a moment.")
-        answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
-        self._asked[n] = answer
+        grant: Grant = await self._answered(Ask(self._n, purse, want, limit), "check the account's limits")
+        return grant
+
+    async def remember(
+        self, what: Literal["keep", "find", "drop"], account: str, name: str, sealed: bytes = b""
+    ) -> bytes:
+        """What the keeper has of that name, or had.  Raises Unready as `ask`, and FrameError where it is too long."""
+        self._n += 1
+        found: Found = await self._answered(Remember(self._n, what, account, name, sealed), "look up what is kept")
+        return found.sealed
+
+    async def _answered(self, message: Ask | Remember, to: str) -> Any:
+        if not self._send(message):
+            raise Unready(f"This gateway cannot {to} now. Try again in a moment.")
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked[message.n] = answer
         try:
             async with asyncio.timeout(self._patience_s):
                 return await answer
         except TimeoutError as error:
-            raise Unready("This gateway could not check the account's limits in time. Try again.") from error
+            raise Unready(f"This gateway could not {to} in time. Try again.") from error
         finally:
-            self._asked.pop(n, None)
+            self._asked.pop(message.n, None)
 
     def give_back(self, back: GiveBack) -> None:
         """Where the keeper is away, it sees at the next Hello what this gate has let go of."""
@@ -132,8 +146,9 @@ class Link:
         match message:
             case Grant():
                 state.purses.add(message)
-                if (answer := self._asked.get(message.n)) and not answer.done():
-                    answer.set_result(message)
+                self._answer(message)
+            case Found():
+                self._answer(message)
             case Recall():
                 self._send(state.purses.recall(message.purse))
             case Tick():
@@ -150,6 +165,10 @@ class Link:
                 raise Unready(message.reason)
             case _:
                 _learn(message, state)
+
+    def _answer(self, message: Grant | Found) -> None:
+        if (answer := self._asked.get(message.n)) and not answer.done():
+            answer.set_result(message)
 
     def _send(self, message: msgspec.Struct) -> bool:
         if self._writer is None or self._writer.is_closing():

@@ -22,6 +22,7 @@ from gapura.terms.link import (
     VERSION,
     Ask,
     Delta,
+    Found,
     FromGate,
     GiveBack,
     Grant,
@@ -32,6 +33,7 @@ from gapura.terms.link import (
     NextRules,
     Recall,
     Refuse,
+    Remember,
     Report,
     Tick,
     Welcome,
@@ -59,6 +61,12 @@ class Lender(Protocol):
     async def give_back(self, incarnation: str, back: GiveBack) -> None: ...
 
 
+class Rememberer(Protocol):
+    """The part of `remembering.Remembering` that the hub needs."""
+
+    async def answer(self, asked: Remember) -> Found: ...
+
+
 class _Gate:
     def __init__(self, hello: Hello, writer: asyncio.StreamWriter) -> None:
         self.hello, self.name = hello, hello.incarnation
@@ -76,11 +84,19 @@ class _Gate:
 
 
 class Hub:
-    """`welcome` gives the whole state as it is now.  `reports` is the last word of each gate that ever came."""
+    """`welcome` gives the whole state as it is now.  `reports` is the last word of each gate that ever came.
+    `remembering` keeps what gates want kept; without it nothing is."""
 
     def __init__(
-        self, lender: Lender, welcome: Callable[[], Welcome], clock: Clock, *, recall_s: float = RECALL_S
+        self,
+        lender: Lender,
+        welcome: Callable[[], Welcome],
+        clock: Clock,
+        *,
+        recall_s: float = RECALL_S,
+        remembering: Rememberer | None = None,
     ) -> None:
+        self._remembering = remembering
         self.reports: dict[str, Report] = {}
         self._lender, self._welcome, self._clock, self._recall_s = lender, welcome, clock, recall_s
         self._gates: dict[str, _Gate] = {}
@@ -229,6 +245,8 @@ class Hub:
         match message:
             case Ask():
                 tasks.create_task(self._answer(gate, message))
+            case Remember():
+                tasks.create_task(self._remember(gate, message))
             case GiveBack():
                 tasks.create_task(self._take_back(gate, message))
             case Report():
@@ -241,6 +259,13 @@ class Hub:
             gate.send(await self._lender.answer(gate.name, ask, self))
         except StoreFailed as error:  # the gate hears nothing, and refuses for now
             log.warning("nothing can be lent", purse=ask.purse, error=str(error))
+
+    async def _remember(self, gate: _Gate, asked: Remember) -> None:
+        try:
+            if self._remembering is not None:
+                gate.send(await self._remembering.answer(asked))
+        except StoreFailed as error:  # the gate hears nothing, and goes on without
+            log.warning("nothing can be remembered", what=asked.what, error=str(error))
 
     async def _take_back(self, gate: _Gate, back: GiveBack) -> None:
         try:

@@ -20,11 +20,9 @@ from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
 from gapura.wire import openai
 from gapura.wire.messages.request import MessagesRequest
-from gapura.wire.responses.request import ResponsesRequest
+from gapura.wire.responses.request import ENCRYPTED, ResponsesRequest
 
 NOTHING = Usage()
-
-ENCRYPTED = "reasoning.encrypted_content"
 
 
 class Native(msgspec.Struct, frozen=True, kw_only=True):

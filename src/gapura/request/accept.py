@@ -8,7 +8,7 @@ whole answers, which go out at once.
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from gapura.errors import GapuraError, TooLarge
 from gapura.providers.endings import ending
@@ -21,7 +21,16 @@ from gapura.wire.openai import CHAT
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+OK = 200
+
 Headers = list[tuple[bytes, bytes]]
+
+
+class Keeper(Protocol):
+    """What is kept of an answer before the caller has seen its end (`gapura.request.remember.Keeping`)."""
+
+    async def plain(self, body: bytes) -> bytes: ...
+    async def last(self, data: bytes) -> bytes: ...
 
 
 class Exchange:
@@ -40,6 +49,7 @@ class Exchange:
         "gone",
         "headers",
         "id",
+        "keeping",
         "notes",
         "path",
         "peer",
@@ -59,6 +69,7 @@ class Exchange:
         self.status, self.effect = 499, ""
         self._receive, self._send = receive, send
         self._say: Callable[[GapuraError], bytes] | None = None
+        self.keeping: Keeper | None = None
         self._connection = scope.get("extensions", {}).get("gapura.connection")
         if self._connection is None:
             self._task = asyncio.current_task()
@@ -106,6 +117,8 @@ class Exchange:
 
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """The whole answer at once."""
+        if self.keeping is not None and status == OK:
+            body = await self.keeping.plain(body)
         if self._connection is not None:
             self.started, self.status = True, status
             await self._connection.answer(status, headers + self.notes, body)
@@ -121,6 +134,8 @@ class Exchange:
 
     async def piece(self, data: bytes, *, last: bool = False) -> None:
         """Wait until the caller has room, and hand it on."""
+        if last and self.keeping is not None:
+            data = await self.keeping.last(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
     async def fail(self, error: GapuraError) -> None:

@@ -21,6 +21,7 @@ from gapura.request.locate import Places, locate
 from gapura.request.meter import FREE, Free, Metering, Purses, Question, limited, meter
 from gapura.request.notice import Notices
 from gapura.request.relay import Way, begin
+from gapura.request.remember import Forgetful, Memory, recall
 from gapura.request.route import Health, may_follow, next_after, order, told
 from gapura.request.settle import Journal, Settling, Tally
 from gapura.request.shadow import Shadow
@@ -29,6 +30,7 @@ from gapura.rulebook.compile import Rules
 from gapura.terms import ids
 from gapura.terms.caller import Caller
 from gapura.terms.rulebook import Route, Target
+from gapura.wire.responses.request import ResponsesRequest
 
 log = structlog.get_logger()
 
@@ -58,6 +60,7 @@ class Gate:
     tally: Tally = field(default_factory=Tally)
     notices: Notices = field(default_factory=Notices)
     shadow: Shadow | None = None
+    memory: Memory = field(default_factory=Forgetful)
 
 
 async def serve(exchange: Exchange, gate: Gate) -> None:
@@ -78,6 +81,8 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
     try:
         body, asked = await accept(exchange, gate.max_body)
         caller = identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
+        if isinstance(asked, ResponsesRequest):
+            body, asked, exchange.keeping = await recall(gate.memory, caller.account, asked, body)
         rules = gate.rules  # one snapshot for the whole request
         route = _route(rules, caller, asked.model)
         origin = locate(exchange.headers, exchange.peer, caller, gate.places)

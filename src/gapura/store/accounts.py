@@ -54,6 +54,7 @@ class Stated(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tokens_per_minute: Limit = UNSET
     budget: Annotated[int, Meta(ge=-1, le=2**62)] | UnsetType = UNSET
     data_may_go_to: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] | UnsetType = UNSET
+    keeps_responses: bool | UnsetType = UNSET
 
 
 COLUMNS = tuple(field for field in Stated.__struct_fields__ if field != "contacts")

@@ -1,4 +1,4 @@
-"""What is kept for a while only: addresses, what webhooks were told, and evidence.
+"""What is kept for a while only: addresses, what webhooks were told, evidence, and conversations.
 
 For 30 days they are kept as they are, since somebody who objects must be answered; afterwards only the network that
 they were in.  Nothing is hashed over them, so no chain breaks.  Events can be replayed for as long.
@@ -7,7 +7,7 @@ they were in.  Nothing is hashed over them, so no chain breaks.  Events can be r
 import ipaddress
 
 from gapura.clock import SECOND
-from gapura.store import claims, outbox, returned
+from gapura.store import claims, outbox, responses, returned
 from gapura.store.base import Connection, mark, marked
 
 DAYS = 30
@@ -49,7 +49,12 @@ def forget_returned(db: Connection, at: int) -> int:
     return returned.forget(db, at, BATCH)
 
 
-BATCHES = (shorten_addresses, forget_events, forget_evidence, forget_returned)
+def forget_responses(db: Connection, at: int) -> int:
+    """One batch of the conversations that are over their time; how many, 0 when all is done."""
+    return responses.forget(db, at - DAYS * DAY, BATCH)
+
+
+BATCHES = (shorten_addresses, forget_events, forget_evidence, forget_returned, forget_responses)
 
 
 def network(address: str) -> str:

@@ -48,7 +48,7 @@ class Account(msgspec.Struct, frozen=True):
     `lifted`: the exceptions that stand, or will, beside those in policy documents.
     `notices`: what it has been told is ahead, the last of each campaign.
     `budgets`: those that limit it, its organisation's and its keys' among them.  `grants`: those that are not over, in
-    the order in which they are used."""
+    the order in which they are used.  `keeps_responses`: whether its conversations may be kept, where it asks."""
 
     id: str
     external_id: str
@@ -71,6 +71,7 @@ class Account(msgspec.Struct, frozen=True):
     notices: tuple[Notice, ...] = ()
     budgets: tuple[Budget, ...] = ()
     grants: tuple[Terms, ...] = ()
+    keeps_responses: bool = False
 
 
 class Key(msgspec.Struct, frozen=True):

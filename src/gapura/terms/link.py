@@ -3,11 +3,13 @@
 `VERSION` is checked in the first exchange; a gate of another version is refused with a reason.
 """
 
+from typing import Literal
+
 import msgspec
 
 from gapura.terms.caller import Account, Key
 
-VERSION = 2
+VERSION = 3
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -43,6 +45,17 @@ class GiveBack(msgspec.Struct, frozen=True, tag="back"):
     purse: str
     amount: int
     until: int = 0
+
+
+class Remember(msgspec.Struct, frozen=True, tag="remember"):
+    """A conversation is to be kept, found or dropped; the keeper answers with Found `n`.  `sealed` is what nobody but a
+    gate can read, of the `account` and of that `name` (`resp_…`)."""
+
+    n: int
+    what: Literal["keep", "find", "drop"]
+    account: str
+    name: str
+    sealed: bytes = b""
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
@@ -116,6 +129,13 @@ class Grant(msgspec.Struct, frozen=True, tag="grant"):
     retry_after: float = 0.0
 
 
+class Found(msgspec.Struct, frozen=True, tag="found"):
+    """The answer to Remember `n`: what there is, or was; b"" for nothing."""
+
+    n: int
+    sealed: bytes = b""
+
+
 class Recall(msgspec.Struct, frozen=True, tag="recall"):
     """Somebody else needs it: give back what is not held."""
 
@@ -129,5 +149,5 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
     open_circuits: dict[str, int] = {}
 
 
-FromGate = Hello | Ask | GiveBack | Report
-FromKeeper = Welcome | Refuse | NewRules | NextRules | NewAtlas | NewDirectory | Delta | Grant | Recall | Tick
+FromGate = Hello | Ask | GiveBack | Remember | Report
+FromKeeper = Welcome | Refuse | NewRules | NextRules | NewAtlas | NewDirectory | Delta | Grant | Found | Recall | Tick

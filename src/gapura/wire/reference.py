@@ -69,9 +69,13 @@ behavioural); `reasoning` is left out (`input.reasoning`, cosmetic); what hosted
 *Tools* are functions. Hosted ones (`web_search`, `file_search`, `code_interpreter`, `computer_use_preview`, `mcp` …)
 and custom ones are refused by name: `tools.web_search`. OpenAI runs its own where it serves the request.
 
-*Nothing is kept.* `previous_response_id`, `conversation` and `background` are answered with 400: send the whole
-conversation in `input`. To OpenAI goes `"store": false`, since its store is shared by all who use the same key there,
-and `reasoning.encrypted_content` is asked for, so that the next turn can build on the answer.
+*What is kept*: nothing, unless the account says `keeps_responses` (`gapura account add NAME --keeps-responses`).
+Then an answer is kept with its conversation unless the request says `"store": false`: sealed, for 30 days, for this
+account only. `previous_response_id` goes on from it; `GET` and `DELETE /v1/responses/ID` read and delete it.
+Without the keeper nothing is kept, and the answer says `"store": false`. For other accounts `previous_response_id`
+is answered with 400: the whole conversation stands in `input`. `conversation` and `background` are answered with
+400 for all. OpenAI is told to keep nothing, since its store is shared by all who use the same key there, and asked
+for `reasoning.encrypted_content`, so that the next turn can build on the answer.
 
 *Reasoning* of a vendor is an item of `reasoning_text`, or a summary where `reasoning.summary` asked for one.
 """,

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw
 
-from gapura.errors import BadRequest
 from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
 from gapura.wire import openai, tokens
@@ -15,7 +14,7 @@ from gapura.wire.responses.answer import Echo, answer
 from gapura.wire.responses.items import messages_of
 from gapura.wire.responses.stream import Stream
 
-NO_STATE = "no conversation is kept here: send all of it in `input`"
+NO_STATE = "no conversation of this account is kept here: send all of it in `input`"
 
 FIELDS: Mapping[str, Line] = {
     "model": HONOURED,
@@ -38,7 +37,7 @@ FIELDS: Mapping[str, Line] = {
     "tool_choice": translated("`tool_choice`; the tools that are allowed are those that are sent"),
     "top_logprobs": translated("`logprobs`, `top_logprobs`"),
     "include": translated("logprobs; what else may be asked for comes from hosted tools, or is for OpenAI to read"),
-    "store": ignored("nothing is kept here", "cosmetic", (False,)),
+    "store": ignored("kept here for accounts that want it, else nowhere", "cosmetic", (False,)),
     "truncation": ignored("the input is sent as it is", "behavioural", ("disabled",)),
     "stream_options": ignored("the stream is not padded", "cosmetic"),
     "max_tool_calls": ignored("it counts calls of hosted tools", "cosmetic"),
@@ -47,9 +46,9 @@ FIELDS: Mapping[str, Line] = {
     "moderation": ignored("chat has no such choice", "behavioural"),
     "image": refused("no images are made here"),
     "access_programs": refused("there are none here", ([],)),
-    "background": refused("nothing is kept here", (False,)),
-    "background_options": ignored("nothing is kept here", "cosmetic"),
-    "previous_response_id": refused(NO_STATE),
+    "background": refused("an answer is waited for", (False,)),
+    "background_options": ignored("an answer is waited for", "cosmetic"),
+    "previous_response_id": refused("only for accounts whose conversations are kept"),
     "conversation": refused(NO_STATE),
     "prompt": refused("templates are OpenAI's: send the instructions"),
 }
@@ -65,6 +64,9 @@ NAMES = {
 }
 
 LOGPROBS = "message.output_text.logprobs"
+
+# What only OpenAI can read again: of other vendors there is none, and nothing that would need it.
+ENCRYPTED = "reasoning.encrypted_content"
 
 
 class ResponsesRequest(msgspec.Struct, kw_only=True, gc=False):
@@ -97,12 +99,8 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def read(body: bytes) -> ResponsesRequest:
-    """Raises BadRequest, also for what would be kept: a vendor's store is shared by all who use our key there."""
-    asked = openai.decode(_READ, body)
-    for name in ("previous_response_id", "conversation", "background"):
-        if getattr(asked, name):
-            raise BadRequest(f"{name} is not supported: {NO_STATE}.", param=name, code="unsupported_parameter")
-    return asked
+    """What would be kept is looked at later, when it is known who asks: `gapura.request.remember`."""
+    return openai.decode(_READ, body)
 
 
 class Carried:
@@ -201,5 +199,5 @@ def _logprobs(draft: Draft) -> None:
         if most:
             draft.body["top_logprobs"] = most
     for name in wanted:
-        if name != LOGPROBS:
+        if name not in {LOGPROBS, ENCRYPTED}:
             draft.lose("include", f"there is no {name}", "cosmetic")
