@@ -17,8 +17,10 @@ SHOWN_DAYS = 400
 
 def page(found: Dossier) -> str:
     """As HTML, whole: nothing is loaded from anywhere."""
+    known = {found.account.id: "the account itself", "system": "the gateway itself", **found.people}
     return _template().render(
         found=found,
+        who=lambda actor: known.get(actor, actor),
         contacts=", ".join(f"{role}: {address}" for role, address in sorted(found.account.contacts.items())),
         visits=found.visits[-SHOWN_DAYS:],
         notices=found.notices,
@@ -36,6 +38,6 @@ def _fact(proven: Proven) -> dict[str, Any]:
 @cache
 def _template() -> jinja2.Template:
     made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters["at"] = lambda at: text(at) if at else "–"
+    made.filters["at"] = lambda at: text(at)[:19].replace("T", " ") if at else "–"
     made.filters["day"] = lambda day: text(day * DAY)[:10]
     return made.from_string((files(__package__) / "data" / "evidence.html").read_text("utf-8"))

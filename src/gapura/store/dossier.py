@@ -41,8 +41,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Dossier(msgspec.Struct, frozen=True, kw_only=True):
-    """`text_key` is what the entries' commitments are made with.  `seq`, `hash`: the audit's last entry when this was
-    made, and `problem` what was wrong with the audit then ("": nothing)."""
+    """`people`: who acted, by id: the name and the role.  `text_key` is what the entries' commitments are made with.
+    `seq`, `hash`: the audit's last entry when this was made, and `problem` what was wrong with the audit then ("":
+    nothing)."""
 
     format: str = FORMAT
     home: str
@@ -54,6 +55,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     notices: list[Delivery]
     facts: list[Proven]
     appeals: list[Heard]
+    people: dict[str, str]
     exceptions: list[Exempt]
     entries: list[Entry]
     text_key: str
@@ -71,6 +73,9 @@ def dossier(db: Connection, secret: Secret, account: str, at: int) -> Dossier:
     named: list[Key | Exempt | Appeal] = [*its_keys, *lifted, *objections]
     subjects = [account, *(one.id for one in named)]
     seals = {one.entry for one in proven if one.entry is not None}
+    heard = [_heard(db, one) for one in objections]
+    entries = [Entry(before.hex(), line) for before, line in audit.about(db, subjects, seals)]
+    actors = {entry.line.actor for entry in entries} | {step.actor for one in heard for step in one.moves}
     end = audit.head(db)
     problem = audit.verify(db, secret) or facts.verify(db)
     return Dossier(
@@ -82,14 +87,24 @@ def dossier(db: Connection, secret: Secret, account: str, at: int) -> Dossier:
         residence=visits.known(db, account),
         notices=deliveries.of_account(db, account),
         facts=proven,
-        appeals=[_heard(db, one) for one in objections],
+        appeals=heard,
+        people=_people(db, {*actors, *(one.owner for one in lifted)}),
         exceptions=lifted,
-        entries=[Entry(before.hex(), line) for before, line in audit.about(db, subjects, seals)],
+        entries=entries,
         text_key=secret.derive(audit.TEXT).hex(),
         seq=end[0],
         hash=end[1].hex(),
         problem=f"entry {problem.seq} {problem.what}" if problem else "",
     )
+
+
+def _people(db: Connection, actors: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for actor in sorted(actors):
+        row = db.execute("SELECT role, name FROM principal WHERE id = ?", (actor,)).fetchone()
+        if row is not None:
+            found[actor] = f"{row[1]} ({row[0]})"
+    return found
 
 
 def _heard(db: Connection, one: Appeal) -> Heard:
