@@ -68,10 +68,12 @@ class Shape(Generic[S]):
 
     def struct(self, row: tuple[Any, ...]) -> S:
         """A row that was selected as `columns`."""
-        values = {
-            name: msgspec.json.decode(value) if name in self._json else value
-            for name, value in zip(self.fields, row, strict=True)
-        }
+        values = dict(zip(self.fields, row, strict=True))
+        for name in self._json:
+            if (value := values[name]) == "[]":  # as most are, of a million accounts
+                values[name] = ()
+            else:
+                values[name] = msgspec.json.decode(value)
         return msgspec.convert(values, self._kind, strict=False)
 
 
