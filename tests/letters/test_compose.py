@@ -150,6 +150,11 @@ def test_headers_say_what_it_is_and_where_answers_go() -> None:
     assert "cannot be unsubscribed from" in " ".join(composed.text.split())
 
 
+@pytest.mark.parametrize("zone", ["Middle/Earth", "../etc/passwd", "UTC\r\n", "x" * 5_000, ""])
+def test_a_zone_that_is_none_costs_nobody_the_notice(zone: str) -> None:
+    assert "July 9, 2024, 00:00 (China Standard Time" in told(letter(zone=zone))
+
+
 def test_without_an_address_for_bounces_they_come_to_the_sender() -> None:
     assert compose(letter(), msgspec.structs.replace(SENDER, bounces=""), texts()).sender == "notices@example.com"
 

@@ -9,6 +9,9 @@ import unicodedata
 MOST_OF_A_NAME = 120
 MOST_OF_A_REASON = 4_000
 
+# Of a megabyte, no more is read than may be kept, and some blanks.
+_LOOKED_AT = 8
+
 _FIRST_STRONG, _POP = "\u2068", "\u2069"
 _RIGHT_TO_LEFT = {"R", "AL", "AN"}
 _TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -21,7 +24,8 @@ def name(raw: str, most: int = MOST_OF_A_NAME) -> str:
     >>> name("Acme\\r\\nBcc: everybody@example.com")
     'Acme Bcc: everybody@example.com'
     """
-    line = " ".join("".join(" " if _breaks(sign) else sign for sign in raw if not _turns(sign)).split())
+    signs = (" " if _breaks(sign) else sign for sign in raw[: _LOOKED_AT * most] if not _turns(sign))
+    line = " ".join("".join(signs).split())
     if len(line) > most:
         line = line[: most - 1].rstrip() + "…"
     if any(unicodedata.bidirectional(sign) in _RIGHT_TO_LEFT for sign in line):

@@ -9,7 +9,7 @@ from gapura.letters.dkim import signed
 from gapura.letters.message import Body
 from gapura.letters.sender import Sender
 from gapura.letters.texts import Texts
-from gapura.letters.voice import Voice
+from gapura.letters.voice import Voice, is_zone
 from gapura.letters.write import write
 from gapura.terms.letter import Composed, Letter, message_id, token
 
@@ -23,12 +23,13 @@ class BadLetter(ValueError):
 def compose(letter: Letter, sender: Sender, texts: Texts) -> Composed:
     """Raises BadLetter, and BadAddress where `letter.to` is none that mail can be sent to.
 
-    An account without a language is written to in all of the sender's.  A letter without `message_id` gets its own.
+    An account without a language is written to in all of the sender's, one without a zone (or with one that is none) in
+    the sender's, which the letter names.  A letter without `message_id` gets its own.
     """
     to = address.plain(letter.to)
     identity = letter.message_id or message_id(sender.domain, letter.campaign, letter.account, letter.stage)
     _check(letter, identity)
-    zone = letter.zone or sender.zone
+    zone = letter.zone if is_zone(letter.zone) else sender.zone
     pages = [write(letter, voice, zone, replies=bool(sender.reply_to)) for voice in _voices(letter, sender, texts)]
     text, html = plain.render(pages), texts.html(pages)
     first = pages[0]

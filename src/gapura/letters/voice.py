@@ -73,6 +73,14 @@ class Voice:
         return self.say("time.moment", date=day, time=time, zone=name, offset=f"UTC{offset[:3]}:{offset[3:]}")
 
 
+@lru_cache(1_024)
+def is_zone(zone: str) -> bool:
+    try:
+        return bool(zone) and dates.get_timezone(zone) is not None
+    except (LookupError, ValueError):
+        return False
+
+
 def local(at: int, zone: str) -> datetime:
     """Raises BadSetting for a zone that is none."""
     try:

@@ -34,7 +34,10 @@ def write(letter: Letter, voice: Voice, zone: str, *, replies: bool) -> Page:
         (
             voice.say("closing.transactional"),
             voice.say(
-                "closing.reference", campaign=letter.campaign, stage=letter.stage, account=told.values["account"]
+                "closing.reference",
+                campaign=letter.campaign,
+                stage=clean.name(letter.stage),
+                account=told.values["account"],
             ),
         ),
     )

@@ -55,9 +55,8 @@ class Post:
                 self._journal.release()
 
     async def close(self) -> None:
-        for connection in self._idle:
-            await connection.quit()
-        self._idle.clear()
+        while self._idle:
+            await self._idle.pop().quit()
 
     async def __aenter__(self) -> "Post":
         return self
