@@ -28,11 +28,13 @@ from gapura.store.keys import Wanted
 from gapura.store.sqlite import Store
 from gapura.store.visits import DAY
 from gapura.terms.caller import Account, Notice
+from gapura.terms.letter import Way
 from gapura.terms.rulebook import Endpoint
 
 NOW = instant("2026-11-22T12:00:00+00:00")
 BLOCK_FROM = instant("2027-01-15T00:00:00+08:00")
 OPENAI = Endpoint(provider="openai", base_url="https://api.openai.com/v1", processing_territory="US")
+QWEN = (Way(provider="qwen", name="Qwen", base_url="https://dashscope.aliyuncs.com/compatible-mode/v1"),)
 POLICY = {
     "pack": "openai/api",
     "phases": [
@@ -154,7 +156,11 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     made.fill()
     settings = Settings.load({"GAPURA_PUBLIC_URL": made.site, "GAPURA_HOME": str(tmp_path)}, {})
     hearing = Hearing(
-        store, lambda: made.rules, lambda _, changed: made.published.extend(changed.values()), lambda: None
+        store,
+        lambda: made.rules,
+        lambda _, changed: made.published.extend(changed.values()),
+        lambda: None,
+        lambda places: QWEN if "CN" in places else (),
     )
     app = Portal(hearing, Door(settings, store.secret))
     server = loops.server(app, settings, settings.portal_hosts)

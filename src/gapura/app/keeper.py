@@ -97,7 +97,7 @@ class Keeper:
         self.outbox = Outbox(self.store, clock)
         self.mail = Mail(lambda: self.settings, clock)
         self.answering = Answering(self.store, lambda: self.settings, lambda: self.rules, self.mail, self.jobs)
-        around = Surroundings(
+        around = self._around = Surroundings(
             self.store, lambda: self.settings, self.ruling, lambda: self.placing.atlas, self._publish_accounts
         )
         self.river = River(self.store, around, self.mail, clock)
@@ -205,7 +205,7 @@ class Keeper:
 
     def portal(self) -> Portal:
         """Accounts' own pages."""
-        hearing = portal.Hearing(self.store, lambda: self.rules, self.publish, self.jobs.wake)
+        hearing = portal.Hearing(self.store, lambda: self.rules, self.publish, self.jobs.wake, self._around.ways)
         return Portal(hearing, portal.Door(self.settings, self.store.secret))
 
     def _publish_accounts(self, names: Iterable[str]) -> None:

@@ -265,7 +265,7 @@ class Portal:
         at, policies = self._clock(), self._hearing.policies()
 
         def work(db: Connection) -> tuple[Account, Overview]:
-            return accounts.get(db, None, who.account), overview(db, policies, who.account, at)
+            return accounts.get(db, None, who.account), overview(db, policies, self._hearing.ways, who.account, at)
 
         account, shown = await self._hearing.read(work)
         voice = self._voice(request, account.language)

@@ -3,7 +3,7 @@
 Nothing in here says who decided, or anything of another account; times are UTC microseconds, 0 for none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -15,7 +15,7 @@ from gapura.store import accounts, appeals, evidence, visits
 from gapura.store.appeals import OPEN, Appeal, Move, State
 from gapura.store.base import Connection
 from gapura.terms.caller import Account, Lifted, Notice, Status
-from gapura.terms.letter import Evidence
+from gapura.terms.letter import Evidence, Way
 from gapura.terms.rulebook import Effect, Policy
 
 Standing = Literal["served", "warned", "stopped"]
@@ -35,7 +35,8 @@ class Told(msgspec.Struct, frozen=True):
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One policy.  `standing`: what becomes of requests from places that it does not cover, and since when.  `ahead`:
     what happens next, from `effective_at` on.  `lifted`: what is lifted for the account now, by kind of reason, and
-    until when.  `days`, `interim`: how an objection is heard."""
+    until when.  `ways`: where applications may go from these places instead.  `days`, `interim`: how an objection is
+    heard."""
 
     policy: str
     service: str
@@ -48,6 +49,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence | None
     told: tuple[Told, ...]
     lifted: dict[str, int]
+    ways: tuple[Way, ...]
     may_object: bool
     days: int
     interim: bool
@@ -82,7 +84,11 @@ class Overview(msgspec.Struct, frozen=True):
     objections: tuple[Objection, ...]
 
 
-def overview(db: Connection, policies: tuple[Policy, ...], account: str, at: int) -> Overview:
+Ways = Callable[[Iterable[str]], tuple[Way, ...]]
+"""Places → the providers of this gateway that serve all of them."""
+
+
+def overview(db: Connection, policies: tuple[Policy, ...], ways: Ways, account: str, at: int) -> Overview:
     """Raises NotFound where there is no such account (any more)."""
     found = accounts.get(db, None, account)
     made = appeals.of_account(db, account)
@@ -90,7 +96,7 @@ def overview(db: Connection, policies: tuple[Policy, ...], account: str, at: int
     return Overview(
         found.external_id,
         found.status,
-        tuple(_cases(db, policies, found, made, at)),
+        tuple(_with_ways(one, ways) for one in _cases(db, policies, found, made, at)),
         tuple(_objection(db, one, services.get(one.policy, one.policy), at) for one in reversed(made)),
     )
 
@@ -106,6 +112,14 @@ def _cases(
         if seen or told or lifted or policy.name in judged:
             open_ = any(one.policy == policy.name and one.state in OPEN for one in made)
             yield _case(policy, seen, told, lifted, at, may_object=not open_ and _hits(lifted))
+
+
+def _with_ways(case: Case, ways: Ways) -> Case:
+    """For who has to go elsewhere."""
+    hit = case.ahead in {"block", "suspend"} or case.standing == "stopped"
+    if case.evidence is None or case.lifted or not hit:
+        return case
+    return msgspec.structs.replace(case, ways=ways([place.territory for place in case.evidence.places]))
 
 
 def _case(
@@ -125,6 +139,7 @@ def _case(
         evidence=seen,
         told=tuple(Told(one.stage, one.at, one.effect, one.effective_at) for one in told),
         lifted={one.kind: one.ends for one in lifted},
+        ways=(),
         may_object=may_object,
         days=policy.appeals.days,
         interim=policy.appeals.interim,

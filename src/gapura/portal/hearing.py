@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from gapura.errors import NotFound
+from gapura.portal.cases import Ways
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.weigh import covers
 from gapura.store import accounts, appeals, evidence
@@ -20,10 +21,12 @@ Publish = Callable[[Mapping[str, Key], Mapping[str, Account]], None]
 
 
 class Hearing:
-    """`publish` tells the gates, `wake` the jobs."""
+    """`publish` tells the gates, `wake` the jobs; `ways` says where applications may go instead."""
 
-    def __init__(self, store: Store, rules: Callable[[], Rules], publish: Publish, wake: Callable[[], None]) -> None:
-        self.store, self._rules, self._publish, self._wake = store, rules, publish, wake
+    def __init__(
+        self, store: Store, rules: Callable[[], Rules], publish: Publish, wake: Callable[[], None], ways: Ways
+    ) -> None:
+        self.store, self._rules, self._publish, self._wake, self.ways = store, rules, publish, wake, ways
 
     def policies(self) -> tuple[Policy, ...]:
         return self._rules().book.policies

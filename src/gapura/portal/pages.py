@@ -82,6 +82,8 @@ class Pages:
                 for one in case.told
             ],
             "seen": _seen(voice, case) if seen else [],
+            "move": voice.say("case.move", places=_places(voice, case)) if case.ways else "",
+            "ways": [(way.name, way.base_url) for way in case.ways],
             "rule": voice.say("case.policy", policy=case.policy),
             "source": case.source,
             "listed": voice.say("case.source", date=voice.day(instant(f"{case.as_of}T00:00:00Z"), "UTC")),
@@ -109,7 +111,7 @@ class Pages:
 
 def _what(voice: Voice, zone: str, case: Case) -> list[str]:
     """What happens, in sentences: what is lifted comes before what would be."""
-    places = voice.places(place.territory for place in case.evidence.places) if case.evidence else voice.places(())
+    places = _places(voice, case)
     told = []
     for kind, ends in case.lifted.items():
         if kind == "interim":
@@ -127,6 +129,10 @@ def _what(voice: Voice, zone: str, case: Case) -> list[str]:
     else:
         told.append(voice.say(f"case.{case.standing}", places=places))
     return told
+
+
+def _places(voice: Voice, case: Case) -> str:
+    return voice.places(place.territory for place in case.evidence.places) if case.evidence else voice.places(())
 
 
 def _seen(voice: Voice, case: Case) -> list[tuple[str, str]]:
