@@ -6,8 +6,9 @@ from typing import Any
 
 import openai
 import pytest
+from anthropic import Anthropic
 from openai import OpenAI
-from tests.app.running import HELLO, Gateway, serving
+from tests.app.running import HELLO, KEY, Gateway, serving
 
 from gapura.sandbox import Live, running
 
@@ -136,3 +137,17 @@ def test_without_a_key_it_is_not_there(client: OpenAI) -> None:
 def test_the_vendors_limits_are_told(client: OpenAI) -> None:
     raw = client.chat.completions.with_raw_response.create(model="anthropic/claude-haiku-4-5", messages=HELLO)
     assert raw.headers["x-ratelimit-limit-requests"] == "50"
+
+
+def test_messages_go_to_anthropic_as_they_came(gateway: Gateway) -> None:
+    """What chat does not know is kept: thoughts with their signature."""
+    ask: Any = {"model": "anthropic/claude-haiku-4-5", "max_tokens": 3000, "messages": HELLO}
+    with Anthropic(base_url=gateway.url.removesuffix("/v1"), api_key=KEY, max_retries=0) as client:
+        raw = client.messages.with_raw_response.create(**ask)
+        plain = raw.parse()
+        assert plain.stop_reason == "end_turn" and plain.id.startswith("msg_")
+        assert raw.headers["gapura-provider"] == "anthropic/claude-haiku-4-5" and "gapura-losses" not in raw.headers
+        thinking: Any = {"type": "enabled", "budget_tokens": 1024}
+        with client.messages.stream(**ask | {"thinking": thinking}) as stream:
+            thought = stream.get_final_message().content[0]
+        assert thought.type == "thinking" and thought.signature
