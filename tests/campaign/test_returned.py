@@ -1,6 +1,7 @@
 """A notice that comes back: by the maildir and by hand, once, and only if it names one of ours."""
 
 import asyncio
+import json
 import mailbox
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from tests.app.turned import gateway
 from tests.campaign.scene import FAST, Operator
-from tests.campaign.test_river import begun
+from tests.campaign.test_river import JUNE, begun
 from tests.post.relaying import Mailbox, running
 from tests.post.test_returns import IDENTITY, sample
 
@@ -48,9 +49,9 @@ async def written(it: Operator) -> list[tuple[str, str]]:
     return [(one["To"].addresses[0].addr_spec, str(one["Message-ID"])) for one in it.letters()]
 
 
-async def started(it: Operator) -> str:
+async def started(it: Operator, document: str = JUNE) -> str:
     """The Message-ID of the first notice, which went to the first contact."""
-    acme = await begun(it)
+    acme = await begun(it, document)
     await it.api("POST", "/accounts", {"external_id": acme.external_id, "contacts": CONTACTS})
     await it.api("POST", "/campaigns/june-2024/start", {"confirm": "june-2024", "reason": "now"})
     await it.days("2024-06-25T12:00:00+08:00")
@@ -101,6 +102,29 @@ def test_what_names_no_notice_moves_nothing(tmp_path: Path) -> None:
         assert len(rows) == 7 and sum(one["delivery"] > 0 for one in rows) == 3
         assert [to for to, _ in await written(it)] == [CONTACTS["technical"]]
         assert (await it.api("GET", "/mail/suppressed"))["items"] == []
+
+    run(tmp_path, story)
+
+
+def test_programs_are_told_once_whomever_the_notice_goes_to(tmp_path: Path) -> None:
+    async def story(it: Operator, box: mailbox.Maildir) -> None:
+        hook = {"url": "https://hooks.example.com/gapura", "topics": ["campaign.*"]}
+        await it.api("POST", "/webhooks", hook)
+        first = await started(it, JUNE + 'channels = ["mail", "header", "webhook"]\n')
+        box.add(about("postfix-unknown-user", first))
+        await later(it)
+        assert len(await written(it)) == 2
+        ((topic, account, payload),) = it.it.keeper.store.read(
+            lambda db: db.execute("SELECT topic, account, payload FROM event WHERE topic LIKE 'campaign.%'").fetchall()
+        )
+        said = json.loads(str(payload))
+        assert (topic, said["type"], said["account"]) == ("campaign.notice", "campaign.notice", account)
+        told = said["data"]
+        assert (told["id"], told["external_id"], told["stage"]) == (token(first), "acme", "T-14")
+        assert (told["effective_at"], told["effect"]) == ("2024-07-08T16:00:00Z", "block")
+        assert told["error_code"] == "unsupported_country_region_territory"
+        assert told["evidence"]["places"][0]["territory"] == "CN"
+        assert not any(address in str(payload) for address in CONTACTS.values())
 
     run(tmp_path, story)
 

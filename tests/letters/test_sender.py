@@ -1,15 +1,13 @@
-"""The table [mail], read with its mistakes named; the same letter for programs."""
+"""The table [mail], read with its mistakes named."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from tests.letters.writing import NOTICE, SENDER, letter
 
-from gapura.letters import read, webhook
+from gapura.letters import read
 from gapura.settings import BadSetting, Settings
 
 FROM = "Example AI <notices@example.com>"
@@ -80,19 +78,3 @@ def test_a_mistake_is_told_by_its_field(tmp_path: Path, fields: dict[str, Any], 
 
 def test_mail_is_a_table_of_the_file() -> None:
     assert Settings.load({}, {"mail": {"from": FROM}}).documents == {"mail": {"from": FROM}}
-
-
-def test_a_program_is_told_the_same() -> None:
-    raw = webhook.body(letter(), SENDER)
-    told = json.loads(raw)
-    assert raw == webhook.body(letter(), SENDER)
-    assert (told["type"], told["effective_at"]) == ("campaign.notice", "2024-07-08T16:00:00Z")
-    assert told["error_code"] == "unsupported_country_region_territory"
-    assert told["evidence"]["places"] == [
-        {"territory": "CN", "requests": 12_000, "days": 17},
-        {"territory": "HK", "requests": 345, "days": 1},
-    ]
-    assert told["ways"][0]["models"][0] == {"now": "gpt-4o", "there": "qwen-plus"}
-    assert json.loads(webhook.body(letter(stage="T-7"), SENDER))["id"] != told["id"]
-    assert json.loads(webhook.body(letter(kind="decision", granted=True), SENDER))["granted"] is True
-    assert NOTICE.to.encode() not in raw

@@ -65,6 +65,7 @@ class Hands(Protocol):
     """What the river knows of a notice, in the store's transaction."""
 
     def draft(self, db: Connection, notice: Delivery, at: int) -> tuple[Delivery, Letter | None]: ...
+    def announce(self, db: Connection, notice: Delivery, letter: Letter) -> None: ...
     def settle(self, db: Connection, notice: Delivery, receipt: Receipt) -> Delivery: ...
 
 
@@ -136,6 +137,7 @@ def _begin(
         notice = deliveries.move(
             db, notice, "compose", at, message_id=made.message_id, sha256=made.sha256, contact=notice.contact
         )
+        hands.announce(db, notice, letter)
         if not made.error:
             deliveries.keep_letter(db, notice.id, letter)
     sending = deliveries.move(db, notice, "send", at, attempts=notice.attempts + 1)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from gapura.campaign import act, compose, deliver, hear, plan, schedule, select, survey, track
+from gapura.campaign import act, compose, deliver, hear, plan, schedule, select, survey, track, webhook
 from gapura.campaign.act import Acting, Why
 from gapura.campaign.compose import Said
 from gapura.campaign.deliver import Sender
@@ -20,7 +20,7 @@ from gapura.campaign.plan import DAY
 from gapura.campaign.schedule import Spread, Step
 from gapura.campaign.select import Selected
 from gapura.clock import SECOND, Clock
-from gapura.store import accounts, audiences, campaigns, deliveries, evidence, grounds, jobs, members, returned
+from gapura.store import accounts, audiences, campaigns, deliveries, evidence, grounds, jobs, members, outbox, returned
 from gapura.store.audiences import Member, Question
 from gapura.store.base import Connection, Work
 from gapura.store.campaigns import Kept
@@ -206,10 +206,16 @@ class River:
         kept = campaigns.get(db, notice.campaign)
         role = notice.contact or self._contact(db, notice)
         if not role or "mail" not in kept.spec.channels:
+            self.announce(db, notice, self.letter(db, kept, notice, at))
             self._unreachable(db, kept, notice, at)
             return notice, None
         addressed = deliveries.address(db, notice, role)
         return addressed, self.letter(db, kept, addressed, at)
+
+    def announce(self, db: Connection, notice: Delivery, letter: Letter) -> None:
+        """To programs, once, whomever the letter goes to."""
+        if not notice.tried and "webhook" in campaigns.get(db, notice.campaign).spec.channels:
+            outbox.put(db, f"campaign.{letter.kind}", notice.account, webhook.told(letter), letter.written_at)
 
     def settle(self, db: Connection, notice: Delivery, receipt: Receipt) -> Delivery:
         """What an attempt brought."""

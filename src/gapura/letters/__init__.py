@@ -5,7 +5,7 @@
 texts       all languages and the template, checked whole at the start     sender   who writes: `[mail]` of gapura.toml
 catalogue   what letters say in one language        voice      dates, numbers, plurals and places in that language
 write       what a kind of letter says, in order    page       the letter in one language, before it has a form
-compose     all of it, for one letter               webhook    the same letter as JSON, for a program
+compose     all of it, for one letter
 """
 
 from gapura.letters.address import BadAddress

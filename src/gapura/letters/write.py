@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from gapura.letters import clean
 from gapura.letters.page import Link, Page, Row, Section, Step
 from gapura.letters.voice import Voice, days_between
-from gapura.terms.letter import Evidence, Letter
-
-CODES = {"block": "unsupported_country_region_territory", "suspend": "account_suspended", "warn": ""}
-"""What a program is answered with then: `gapura.errors`."""
+from gapura.terms.letter import CODES, Evidence, Letter
 
 _PAGE = re.compile(r"https?://[!#-;=?-~]+")
 BEFORE, SINCE = "notice", "effective"

@@ -9,6 +9,9 @@ Kind = Literal["notice", "effective", "correction", "release", "receipt", "decis
 """notice: before the date · effective: on it · correction: warned in error · release: no longer affected · receipt: an
 objection has arrived · decision: what became of it."""
 
+CODES = {"block": "unsupported_country_region_territory", "suspend": "account_suspended", "warn": ""}
+"""By effect, what a program is answered with: `gapura.errors`."""
+
 Outcome = Literal["delivered", "deferred", "refused", "unsure"]
 """delivered: the other side answered for it · deferred: not now · refused: never · unsure: the connection broke after
 the text was sent, so it may have arrived."""

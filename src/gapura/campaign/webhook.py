@@ -1,31 +1,24 @@
-"""The same letter as JSON, for an account whose programs are told and not only its people.
+"""The webhook channel: the same letter as values, for an account whose programs are told and not only its people.
 
-One body for one letter, the same bytes each time: whoever gets it twice knows it by `id`.  Times are RFC 3339 in UTC.
+It is put into the outbox in the transaction in which the letter is made, once for a notice, whomever that is written
+to.  It tells; it does not count as told, since nobody knows who listens there.
 """
 
 from typing import Any
 
-import msgspec
-
 from gapura.clock import text
-from gapura.letters.sender import Sender
-from gapura.letters.write import CODES
-from gapura.terms.letter import Evidence, Letter, message_id, token
-
-VERSION = 1
+from gapura.terms.letter import CODES, Evidence, Letter, message_id, token
 
 
-def body(letter: Letter, sender: Sender) -> bytes:
-    """What is posted; its signature and its delivery are the outbox's."""
-    identity = letter.message_id or message_id(sender.domain, letter.campaign, letter.account, letter.stage)
-    told: dict[str, Any] = {
-        "version": VERSION,
+def told(letter: Letter) -> dict[str, Any]:
+    """The event's data.  Times are RFC 3339 in UTC; `id` is the notice's, whichever contact it is written to."""
+    identity = message_id("", letter.campaign, letter.account, letter.stage)
+    return {
         "id": token(identity),
-        "type": f"campaign.{letter.kind}",
         "written_at": text(letter.written_at),
         "campaign": letter.campaign,
         "stage": letter.stage,
-        "account": {"id": letter.account, "external_id": letter.external_id, "name": letter.name},
+        "external_id": letter.external_id,
         "provider": letter.provider,
         "product": letter.product,
         "policy": letter.policy,
@@ -47,11 +40,6 @@ def body(letter: Letter, sender: Sender) -> bytes:
         "status_url": letter.status_url or None,
         "reason": letter.reason or None,
     }
-    if letter.kind == "decision":
-        told["granted"] = letter.granted
-    if letter.kind == "receipt" and letter.answer_by:
-        told["answer_by"] = text(letter.answer_by)
-    return msgspec.json.encode(told)
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:
