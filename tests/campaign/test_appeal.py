@@ -66,7 +66,7 @@ class Pages:
         return (await self.ask("POST", "/object", fields)).headers["location"]
 
 
-async def begun(it: Operator) -> Person:
+async def begun(it: Operator, document: str = JUNE) -> Person:
     """An account in China, told of 9 July in Chinese, a fortnight before."""
     one = {
         "external_id": "acme",
@@ -80,7 +80,7 @@ async def begun(it: Operator) -> Person:
     assert (await it.it.chat(PLACES["CN"], acme.key)).effect == "allow"
     await it.settled()
     version = (await it.api("POST", "/policies/versions?reason=the+list", LIST))["version"]["id"]
-    await it.approved("june-2024", JUNE.format(version=version))
+    await it.approved("june-2024", document.format(version=version))
     await it.api("POST", "/campaigns/june-2024/start", {"confirm": "june-2024", "reason": "now"})
     await it.days("2024-06-26T12:00:00+08:00")
     return acme
@@ -177,7 +177,7 @@ def test_an_objection_from_the_refusal_to_the_reinstatement(
         for gate in (0, 1):
             assert (await it.it.chat(PLACES["CN"], acme.key, gate=gate)).status == 403, "from the instant on"
         await it.settled()
-        (due,) = [one for one in (await it.api("GET", "/exceptions?due=true"))["items"] if one["kind"] == "exception"]
+        (due,) = (await it.api("GET", "/exceptions?due=true"))["items"]
         assert (due["state"], due["external_id"]) == ("expired", "acme")
 
         await judged(it, acme.account)
@@ -215,3 +215,33 @@ def test_somebody_told_in_error_is_released_by_a_correction_and_told_so(
         assert "atlas.correct" in {one.action for one in await entries(it)}
 
     run(tmp_path, runtime, monkeypatch, story, GAPURA_PUBLIC_URL=SITE)
+
+
+BY_ACCOUNT = (
+    JUNE
+    + """
+[[acts]]
+effect = "suspend"
+by = "account"
+"""
+)
+
+
+def test_nobody_is_suspended_while_its_objection_is_open(
+    tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(it: Operator) -> None:
+        acme = await begun(it, BY_ACCOUNT)
+        filed = {"account": acme.account, "policy": "openai/api", "reason": "a trip"}
+        name = (await it.api("POST", "/appeals", filed))["appeal"]["id"]
+        await it.days("2024-07-11T12:00:00+08:00")
+        assert (await it.api("GET", f"/accounts/{acme.account}"))["status"] == "active"
+        assert (await it.it.chat(PLACES["CN"], acme.key)).effect == "allow"
+        await it.api("POST", f"/appeals/{name}/take", {})
+        await it.api("POST", f"/appeals/{name}/decide", {"verdict": "deny", "reason": "it was none"})
+        await it.days("2024-07-13T12:00:00+08:00")
+        assert (await it.api("GET", f"/accounts/{acme.account}"))["status"] == "suspended"
+        refused = await it.it.chat(PLACES["SG"], acme.key)
+        assert refused.status == 403 and b"account_suspended" in refused.body
+
+    run(tmp_path, runtime, monkeypatch, story)

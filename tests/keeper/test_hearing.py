@@ -64,6 +64,15 @@ def test_exceptions_expire_each_on_its_instant_whatever_order_they_were_made_in(
     assert scene.hearing.problems() == ["exceptions to be reviewed: 2; see `gapura exception list --due`"]
 
 
+def test_what_a_campaign_made_is_over_with_it(scene: Scene) -> None:
+    ends = scene.clock() + DAY
+    wanted = Wanted(account=scene.account, policy="p", kind="no_notice", reason="r", ends=ends)
+    scene.store.write(lambda db: exceptions.put(db, wanted, scene.clock())).result()
+    scene.clock.turn(days=1)
+    scene.settle()
+    assert scene.told == [(scene.account, 0)] and scene.hearing.problems() == [], "nobody has to look at it"
+
+
 def test_an_objection_that_is_late_is_told_once_and_stays_open(scene: Scene) -> None:
     filed = Filed(account=scene.account, policy="p", reason="we travelled")
     made = scene.store.write(lambda db: appeals.file(db, filed, Appeals(days=2), scene.account, scene.clock())).result()

@@ -103,13 +103,13 @@ def test_whatever_is_changed_is_found(store: Store, sql: str) -> None:
     assert problem and problem.seq == 1
 
 
-def test_of_each_day_place_and_effect_the_first_decision_is_sampled(store: Store) -> None:
-    day = 20_000
+def test_of_each_place_and_effect_the_first_decision_in_thirty_days_is_sampled(store: Store) -> None:
+    day = 20_010
     rows = [
         ("req_1", "acc_1", "warn", "CN", day),
-        ("req_2", "acc_1", "warn", "CN", day),
+        ("req_2", "acc_1", "warn", "CN", day + 3),
         ("req_3", "acc_1", "block", "CN", day),
-        ("req_4", "acc_1", "warn", "CN", day + 1),
+        ("req_4", "acc_1", "warn", "CN", day + 30),
         ("req_5", "acc_1", "allow", "SG", day),
         ("req_6", "acc_2", "block", "HK", day),
         ("req_7", "", "block", "HK", day),

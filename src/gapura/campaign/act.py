@@ -98,8 +98,9 @@ class Acting:
         told_before = at - (spec.notice_days + act.after_days) * DAY
         found = members.to_act_on(db, kept.id, told_before, after, BATCH)
         wanted: Status = "suspended" if act.effect == "suspend" else "warned"
+        heard = exceptions.waiting(db, spec.policy, [member.account for member in found])
         for member in found:
-            if member.acted != act.effect:
+            if member.acted != act.effect and member.account not in heard:
                 self._status(db, kept, member.account, wanted, at)
                 members.note(db, kept.id, member.account, acted=act.effect)
         return [member.account for member in found]

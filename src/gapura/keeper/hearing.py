@@ -55,7 +55,7 @@ class Hearing:
         """What a person should look at."""
         at = self._clock()
         late = self._store.read(lambda db: len(appeals.overdue(db, at)))
-        due = self._store.read(lambda db: len(exceptions.due(db, at)))
+        due = self._store.read(lambda db: exceptions.count_due(db, at))
         return [
             *([f"objections past their due date: {late}; see `gapura appeal list --overdue`"] if late else []),
             *([f"exceptions to be reviewed: {due}; see `gapura exception list --due`"] if due else []),

@@ -123,7 +123,13 @@ def expire(db: Connection, at: int, limit: int = 1_000) -> list[Exempt]:
     for one in found:
         body = {"exception": one.id, "policy": one.policy, "kind": one.kind, "ends": text(one.ends)}
         outbox.put(db, "exception.expired", one.account, body, at)
-    return [_move(db, msgspec.structs.replace(one, state="expired", moved_at=at)) for one in found]
+    return [_move(db, _expired(one, at)) for one in found]
+
+
+def _expired(one: Exempt, at: int) -> Exempt:
+    """What a campaign or an objection made for a while is over with it: nobody has to look at it again."""
+    looked_at = one.review_at if one.kind in {"exception", "release"} else 0
+    return msgspec.structs.replace(one, state="expired", review_at=looked_at, moved_at=at)
 
 
 def next_end(db: Connection) -> int | None:
@@ -157,6 +163,17 @@ def due(db: Connection, at: int, after: str = "", limit: int = 100) -> list[Exem
         f"{SELECT} WHERE review_at > 0 AND review_at <= ? AND id > ? ORDER BY id LIMIT ?", (at, after, limit)
     )
     return [SHAPE.struct(row) for row in rows]
+
+
+def count_due(db: Connection, at: int) -> int:
+    found = db.execute("SELECT count(*) FROM exception WHERE review_at > 0 AND review_at <= ?", (at,)).get
+    return found if isinstance(found, int) else 0
+
+
+def waiting(db: Connection, policy: str, accounts: Iterable[str]) -> set[str]:
+    """Those of them whose objection to the policy is open, and for whom it is lifted until then."""
+    wanted = "SELECT 1 FROM exception WHERE account = ? AND policy = ? AND kind = 'interim' AND state = 'open'"
+    return {name for name in accounts if db.execute(wanted, (name, policy)).fetchone()}
 
 
 def page(db: Connection, after: str = "", limit: int = 100) -> list[Exempt]:

@@ -1,4 +1,4 @@
-"""Samples of decisions, as facts: of each account, day, place, effect and version of the rules the first one.
+"""Samples of decisions, as facts: of each account, place, effect and version of the rules the first in thirty days.
 
 Only decisions that warned, marked or refused: what somebody may have to answer for.
 """
@@ -14,7 +14,7 @@ from gapura.terms.verdict import Verdict
 
 LOOKED_AT = "decisions_sampled_to"
 MANY = 2_000
-DAY = 86_400 * SECOND
+PERIOD = 30 * 86_400 * SECOND
 NAMES = ("id", "effect", "outcome", "status", "error", "model", "territory", "certainty", "policy_version")
 
 
@@ -28,10 +28,10 @@ def take_in(db: Connection) -> int:
     if not isinstance(last, int):
         return 0
     rows = db.execute(
-        "SELECT min(rowid), account, opened_at / ?3 AS day, territory, effect, policy_version FROM request"
+        "SELECT min(rowid), account, opened_at / ?3 AS period, territory, effect, policy_version FROM request"
         " WHERE rowid > ?1 AND rowid <= ?2 AND effect IN ('warn', 'review', 'block') AND account <> ''"
-        " GROUP BY account, day, territory, effect, policy_version ORDER BY 1",
-        (after, last, DAY),
+        " GROUP BY account, period, territory, effect, policy_version ORDER BY 1",
+        (after, last, PERIOD),
     ).fetchall()
     for number, account, *about in rows:
         _sample(db, number, str(account), ".".join(map(str, about)))
