@@ -10,7 +10,7 @@ comes with an earlier time is dated when it stands.  The statements are those th
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from gapura.store.base import Conflict
 
@@ -93,20 +93,47 @@ def post(db: Books, debit: str, credit: str, amount: int, kind: str, *, ref: str
     (source, unit, clock, archived), (target, other, *_) = found[debit], found[credit]
     if unit != other:
         raise Conflict(f"{debit} is in {unit}, {credit} in {other}: nothing is exchanged by itself", param="unit")
-    new = (
-        archived is None
-        and db.execute(
-            "INSERT INTO transfer (debit, credit, amount, kind, ref, at) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (ref) DO NOTHING RETURNING id",
-            (source, target, amount, kind, ref, max(at, clock or 0)),
-        ).fetchone()
-    )
+    leg = Leg(source, target, amount, kind, ref)
+    if archived is None and enter(db, leg, at=max(at, clock or 0)):
+        return True
+    _must_be_the_same(db, ref, kind)
+    return False
+
+
+class Leg(NamedTuple):
+    """A transfer between accounts that are known by number and of one unit."""
+
+    debit: int
+    credit: int
+    amount: int
+    kind: str
+    ref: str
+
+
+def enter(db: Books, *legs: Leg, at: int) -> bool:
+    """What `post` does, for one leg or two at once, and a time that the clock allows; False where they were posted."""
+    new = db.execute(_INSERT[len(legs)], tuple([value for leg in legs for value in (*leg, at)])).fetchall()
     if not new:
-        _must_be_the_same(db, ref, kind)
         return False
-    db.execute("UPDATE ledger_account SET balance = balance - ? WHERE id = ?", (amount, source))
-    db.execute("UPDATE ledger_account SET balance = balance + ? WHERE id = ?", (amount, target))
+    moved: dict[int, int] = {}
+    for leg in legs:
+        moved[leg.debit] = moved.get(leg.debit, 0) - leg.amount
+        moved[leg.credit] = moved.get(leg.credit, 0) + leg.amount
+    db.execute(_MOVE[len(moved)], (*[part for pair in moved.items() for part in pair], *moved))
     return True
+
+
+_ROW = "(?, ?, ?, ?, ?, ?)"
+_INSERT = {
+    count: f"INSERT INTO transfer (debit, credit, amount, kind, ref, at) VALUES {', '.join([_ROW] * count)}"  # noqa: S608 - marks
+    " ON CONFLICT (ref) DO NOTHING RETURNING id"
+    for count in (1, 2)
+}
+_MOVE = {
+    count: f"UPDATE ledger_account SET balance = balance + CASE id {'WHEN ? THEN ? ' * count}END"  # noqa: S608 - marks
+    f" WHERE id IN ({', '.join('?' * count)})"
+    for count in (2, 3, 4)
+}
 
 
 def amount_of(db: Books, ref: str) -> int | None:

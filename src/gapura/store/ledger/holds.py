@@ -5,13 +5,13 @@ voided, or timed out by the ledger's clock.  Whichever comes first is what becam
         ◄──release (capture of less, void), timeout──
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from gapura.errors import NotFound
 from gapura.store.base import Conflict
-from gapura.store.ledger.books import Books, balance, clock, open_account, post
+from gapura.store.ledger.books import Books, Leg, clock, enter, open_account
 from gapura.store.ledger.purses import sweep
 
 State = Literal["pending", "captured", "voided", "expired"]
@@ -35,22 +35,28 @@ def hold(db: Books, name: str, source: str, amount: int, *, expires: int = 0, at
 
     Raises NotFound where there is no such account, Conflict where it has less, or the id was another hold's.
     """
-    if known := find(db, name):
-        if (known.source, known.amount) != (source, amount):
-            raise Conflict(f"{name} holds {known.amount} of {known.source}", param="id")
-        return known
-    row = db.execute("SELECT id, unit, purse, balance FROM ledger_account WHERE name = ?", (source,)).fetchone()
+    row = db.execute(
+        "SELECT a.id, a.unit, a.purse, a.balance, h.id, (SELECT value FROM ledger_mark WHERE name = 'clock')"
+        " FROM ledger_account a LEFT JOIN ledger_account h ON h.name = 'held:' || a.name WHERE a.name = ?",
+        (source,),
+    ).fetchone()
     if row is None:
         raise NotFound(f"the ledger has no account {source}")
-    number, unit, purse, has = row
+    number, unit, purse, has, aside, clock = row
+    new = db.execute(
+        "INSERT INTO ledger_hold (id, source, amount, expires, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO NOTHING RETURNING id",
+        (name, number, amount, expires, max(at, clock or 0)),
+    ).fetchone()
+    if new is None:
+        return _known(db, name, source, amount)
     if has < amount:
+        db.execute("DELETE FROM ledger_hold WHERE id = ?", (name,))
         raise Conflict(f"{source} has {has}, not {amount}", param="amount")
-    aside = open_account(db, "held", source, unit=unit, purse=purse)
-    db.execute(
-        "INSERT INTO ledger_hold (id, source, amount, expires, at) VALUES (?, ?, ?, ?, ?)",
-        (name, number, amount, expires, clock(db, at)),
-    )
-    post(db, source, aside, amount, "hold", ref=f"hold:{name}", at=at)
+    if aside is None:
+        account = open_account(db, "held", source, unit=unit, purse=purse)
+        (aside,) = db.execute("SELECT id FROM ledger_account WHERE name = ?", (account,)).fetchone()
+    enter(db, Leg(number, aside, amount, "hold", f"hold:{name}"), at=max(at, clock or 0))
     return Hold(name, source, purse, unit, amount, expires, "pending", 0)
 
 
@@ -60,22 +66,22 @@ def capture(db: Books, name: str, target: str, amount: int, *, at: int) -> Hold:
     One whose time is over is timed out instead: look at the state.  Raises NotFound, and Conflict where another end
     came first or more is asked for than is held.
     """
-    found = _pending(db, name, at, "captured")
-    if found.state == "captured" and found.captured != amount:
-        raise Conflict(f"{name} was captured with {found.captured}", param="amount")
-    if found.state != "pending":
-        return found
-    if not 0 <= amount <= found.amount:
-        raise Conflict(f"{name} holds {found.amount}, not {amount}", param="amount")
-    if amount:
-        post(db, f"held:{found.source}", target, amount, "capture", ref=f"capture:{name}", at=at)
-    return _resolve(db, found, "captured", amount, at)
+    found = _pending(db, name, at, "captured", target)
+    if found.hold.state == "captured" and found.hold.captured != amount:
+        raise Conflict(f"{name} was captured with {found.hold.captured}", param="amount")
+    if found.hold.state != "pending":
+        return found.hold
+    if not 0 <= amount <= found.hold.amount:
+        raise Conflict(f"{name} holds {found.hold.amount}, not {amount}", param="amount")
+    if found.unit != found.hold.unit:
+        raise Conflict(f"{name} is in {found.hold.unit}, and {target} is not", param="unit")
+    return _resolve(db, found, "captured", amount)
 
 
 def void(db: Books, name: str, *, at: int) -> Hold:
     """Gives all of it back.  Raises NotFound, and Conflict where another end came first."""
     found = _pending(db, name, at, "voided")
-    return _resolve(db, found, "voided", 0, at) if found.state == "pending" else found
+    return _resolve(db, found, "voided") if found.hold.state == "pending" else found.hold
 
 
 def time_out(db: Books, at: int, limit: int = 1000) -> int:
@@ -86,7 +92,7 @@ def time_out(db: Books, at: int, limit: int = 1000) -> int:
         (now, limit),
     ).fetchall()
     for (name,) in rows:
-        _resolve(db, get(db, name), "expired", 0, now)
+        _resolve(db, _found(db, name, now), "expired")
     return len(rows)
 
 
@@ -100,46 +106,64 @@ def overdue(db: Books, at: int) -> bool:
 
 def get(db: Books, name: str) -> Hold:
     """Raises NotFound."""
-    if found := find(db, name):
-        return found
-    raise NotFound(f"there is no hold {name}")
+    return _found(db, name, 0).hold
 
 
-def find(db: Books, name: str) -> Hold | None:
-    """None where there is no such hold."""
+class _Found(NamedTuple):
+    """A hold, the numbers of the accounts it is between, and when it is by the ledger's clock."""
+
+    hold: Hold
+    source: int
+    aside: int
+    sweeps: bool
+    target: int
+    unit: str
+    now: int
+
+
+def _found(db: Books, name: str, at: int, target: str = "") -> _Found:
     row = db.execute(
-        "SELECT h.id, a.name, a.purse, a.unit, h.amount, h.expires, h.state, h.captured FROM ledger_hold h"
-        " JOIN ledger_account a ON a.id = h.source WHERE h.id = ?",
-        (name,),
+        "SELECT h.id, a.name, a.purse, a.unit, h.amount, h.expires, h.state, h.captured, a.id, x.id,"
+        " a.ceiling IS NOT NULL, t.id, t.unit, (SELECT value FROM ledger_mark WHERE name = 'clock')"
+        " FROM ledger_hold h JOIN ledger_account a ON a.id = h.source"
+        " JOIN ledger_account x ON x.name = 'held:' || a.name LEFT JOIN ledger_account t ON t.name = ? WHERE h.id = ?",
+        (target, name),
     ).fetchone()
-    return Hold(*row) if row else None
+    if row is None:
+        raise NotFound(f"there is no hold {name}")
+    *told, source, aside, sweeps, number, unit, clock = row
+    return _Found(Hold(*told), source, aside, bool(sweeps), number or 0, unit or "", max(at, clock or 0))
 
 
-def _pending(db: Books, name: str, at: int, wanted: State) -> Hold:
+def _known(db: Books, name: str, source: str, amount: int) -> Hold:
+    known = get(db, name)
+    if (known.source, known.amount) != (source, amount):
+        raise Conflict(f"{name} holds {known.amount} of {known.source}", param="id")
+    return known
+
+
+def _pending(db: Books, name: str, at: int, wanted: State, target: str = "") -> _Found:
     """A hold that can still be resolved, or that was as `wanted`, or that is timed out by now."""
-    found = get(db, name)
-    if found.state == "pending" and 0 < found.expires <= clock(db, at):
-        return _resolve(db, found, "expired", 0, at)
-    if found.state not in {"pending", wanted}:
-        raise Conflict(f"{name} is {found.state} already", param="id")
+    found = _found(db, name, at, target)
+    if found.hold.state == "pending" and 0 < found.hold.expires <= found.now:
+        return found._replace(hold=_resolve(db, found, "expired"))
+    if found.hold.state not in {"pending", wanted}:
+        raise Conflict(f"{name} is {found.hold.state} already", param="id")
     return found
 
 
-def _resolve(db: Books, found: Hold, state: State, captured: int, at: int) -> Hold:
+def _resolve(db: Books, found: _Found, state: State, captured: int = 0) -> Hold:
+    one, rest = found.hold, found.hold.amount - captured
     db.execute(
         "UPDATE ledger_hold SET state = ?, captured = ?, resolved_at = ? WHERE id = ? AND state = 'pending'",
-        (state, captured, clock(db, at), found.id),
+        (state, captured, found.now, one.id),
     )
-    if rest := found.amount - captured:
-        ref, kind = f"release:{found.id}", "timeout" if state == "expired" else "release"
-        post(
-            db,
-            f"held:{found.source}",
-            found.source,
-            min(rest, balance(db, f"held:{found.source}")),
-            kind,
-            ref=ref,
-            at=at,
-        )
-        sweep(db, found.purse, ref=ref, at=at)
-    return Hold(found.id, found.source, found.purse, found.unit, found.amount, found.expires, state, captured)
+    back = "timeout" if state == "expired" else "release"
+    legs = (
+        Leg(found.aside, found.target, captured, "capture", f"capture:{one.id}"),
+        Leg(found.aside, found.source, rest, back, f"release:{one.id}"),
+    )
+    enter(db, *[leg for leg in legs if leg.amount], at=found.now)
+    if rest and found.sweeps:
+        sweep(db, one.purse, ref=f"release:{one.id}", at=found.now)
+    return Hold(one.id, one.source, one.purse, one.unit, one.amount, one.expires, state, captured)
