@@ -1,5 +1,5 @@
-"""Whatever happens in whatever order, and wherever the process dies: everything adds up, no grant is overspent, a hold is
-resolved at most once, a repetition changes nothing, and both engines agree."""
+"""Whatever happens in whatever order, and wherever the process dies: everything adds up, no grant is overspent, a hold
+is resolved at most once, a repetition changes nothing, and both engines agree."""
 
 from collections.abc import Callable
 from typing import Any
