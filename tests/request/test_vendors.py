@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.request.conftest import Vendor, bench, says
+from tests.request.conftest import HALO, WHOLE, Vendor, bench, chunk, says, streams
 from tests.testing.cases import ANTHROPIC, DASHSCOPE, OURS
 
 from gapura.clock import SECOND, TurnableClock
@@ -150,5 +150,25 @@ def test_an_error_inside_a_200_is_seen_before_the_stream_begins(loop: asyncio.Ru
             said = await gate.ask({**HELLO, "stream": True})
         assert (said.status, said.json["error"]["code"]) == (429, "insufficient_quota")
         assert said.headers["x-should-retry"] == "false"
+
+    loop.run(go())
+
+
+@pytest.mark.parametrize("name", ["openai", "qwen"])
+def test_usage_that_the_vendor_does_not_say_is_estimated_and_told_as_that(loop: asyncio.Runner, name: str) -> None:
+    """The record has what the caller is told."""
+
+    async def go() -> None:
+        whole = {name: value for name, value in WHOLE.items() if name != "usage"}
+        vendor = Vendor(says(whole), streams(*HALO, chunk({}, "stop"), b"data: [DONE]\n\n"))
+        async with bench({name: vendor}) as gate:
+            plain = await gate.ask(HELLO)
+            stream = await gate.ask({**HELLO, "stream": True, "stream_options": {"include_usage": True}})
+        told = [plain.json["usage"], json.loads(stream.events[-2])["usage"]]
+        assert stream.events[-1] == "[DONE]" and json.loads(stream.events[-2])["choices"] == []
+        for usage, ended in zip(told, gate.journal.ended, strict=True):
+            assert usage["estimated"] is True and ended.usage.estimated
+            assert (usage["prompt_tokens"], usage["completion_tokens"]) == (ended.usage.input, ended.usage.output)
+            assert usage["prompt_tokens"] > 5 and usage["completion_tokens"] >= 2
 
     loop.run(go())

@@ -96,6 +96,7 @@ class Head:
         self.id = ""
         self.created = 0
         self.model = ""
+        self.fingerprint = ""
         self._asked = model
         self._clock = clock
 
@@ -105,9 +106,11 @@ class Head:
         self.id = self.id or f"chatcmpl-{hashlib.blake2b(source, digest_size=12).hexdigest()}"
         self.created = self.created or count(said, "created") or self._clock() // SECOND
         self.model = self.model or text(said, "model") or self._asked
+        self.fingerprint = self.fingerprint or text(said, "system_fingerprint")
 
     def envelope(self, kind: str) -> Item:
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        said: Item = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        return said | {"system_fingerprint": self.fingerprint} if self.fingerprint else said
 
 
 def choice(given: Item, number: int, answer: str) -> Item:
@@ -191,13 +194,15 @@ def _part(said: Item, details: tuple[str, ...], name: str) -> int:
 
 
 def usage_said(usage: Usage) -> Item:
-    return {
+    """As OpenAI has it; where it is ours and not the vendor's, that is said."""
+    said: Item = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.total,
         "prompt_tokens_details": {"cached_tokens": usage.cached},
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
+    return said | {"estimated": True} if usage.estimated else said
 
 
 def prose(message: Item, name: str) -> str | None:

@@ -202,8 +202,8 @@ class Normaliser(Stream):
             if not choice.ended
         ]
         end = self._chunk(unfinished) if unfinished else b""
-        if self._include_usage and self.usage is not None:
-            end += self._chunk([], usage=usage_said(self.usage))
+        if self._include_usage:
+            end += self._chunk([], usage=usage_said(self.usage or self._estimated()))
         return end + DONE
 
     def _chunk(self, choices: list[Item], **more: Any) -> bytes:

@@ -6,11 +6,13 @@ import msgspec
 
 from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers import estimators
+from gapura.providers.answers import usage_said
 from gapura.providers.base import Operation, Provider, Reader, Translation
+from gapura.providers.streams import Stream
 from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, Target
 from gapura.terms.usage import Usage
-from gapura.wire import lists, tokens
+from gapura.wire import lists, openai, tokens
 from gapura.wire.dialect import Carried, Retelling
 
 
@@ -49,10 +51,15 @@ class Outbound(msgspec.Struct, frozen=True):
             body = self.carried.answer(body, usage)
         elif self.finish is not None:
             body = self.finish(body)
+        elif usage is None and self.operation is self.provider:
+            usage = Usage(self._inputs, tokens.guess(body), estimated=True)
+            body = openai.splice(body, {"usage": usage_said(usage)})
         return body, usage
 
     def reader(self) -> Reader:
         reader = self.operation.reader(self.target.model, include_usage=self.include_usage, choices=self.choices)
+        if isinstance(reader, Stream):
+            reader.inputs = lambda: self._inputs
         if self.carried is None:
             return reader
         inputs = self._inputs

@@ -4,8 +4,11 @@ say that something stands in them which the gateway must know."""
 import re
 from typing import Any
 
+import msgspec
+
 from gapura.errors import UpstreamFailed
-from gapura.providers.answers import listed, usage_of
+from gapura.providers.answers import listed, usage_of, usage_said
+from gapura.providers.said import decode
 from gapura.providers.streams import DONE, EMPTY, Fault, Stream
 from gapura.wire.sse import events
 from gapura.wire.tokens import estimate
@@ -55,6 +58,7 @@ class PassThrough(Stream):
         """`withheld`: the mark of chunks without a choice that OpenAI has not."""
         super().__init__(fault)
         self._withheld = withheld
+        self._last = b""
         self._include_usage = include_usage
         self._due, self._finished = choices, 0
 
@@ -70,6 +74,7 @@ class PassThrough(Stream):
         else:
             self.begun = self.begun or any(token(self._read(event)) for event in events(blocks))
             out.append(joined)
+            self._last = blocks[-1]
             self._note(joined)
 
     def _look(self, block: bytes, out: list[bytes]) -> None:
@@ -78,7 +83,7 @@ class PassThrough(Stream):
                 if not (self.begun or self._finished):
                     raise UpstreamFailed(EMPTY)
                 self.done = True
-                out.append(DONE)
+                out.append(self._end())
                 return
             if not event.data.strip():
                 continue  # a keep-alive
@@ -90,6 +95,7 @@ class PassThrough(Stream):
                 return
             if empty and not said.get("usage") and self._withheld and self._withheld in block:
                 return
+            self._last = block
         out.append(block + b"\n\n")
         self._note(block)
 
@@ -99,4 +105,13 @@ class PassThrough(Stream):
         self.relayed += estimate(text.decode("utf-8", "replace"))
 
     def _rest(self) -> bytes | None:
-        return DONE if self._finished >= self._due else None
+        return self._end() if self._finished >= self._due else None
+
+    def _end(self) -> bytes:
+        """With the usage chunk that a server forgot, for a caller who asked for it."""
+        if not self._include_usage or self.usage is not None or not self._last:
+            return DONE
+        head = decode(next(events([self._last])).data)
+        said = {name: head.get(name) for name in ("id", "object", "created", "model")}
+        said |= {"choices": [], "usage": usage_said(self._estimated())}
+        return b"data: " + msgspec.json.encode(said) + b"\n\n" + DONE

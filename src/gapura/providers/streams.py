@@ -26,10 +26,11 @@ class Stream(ABC):
     """A reader without a dialect.
 
     `_take` puts what is to be handed on into a list, and `_rest` says what is missing at the end of a stream that
-    has no `[DONE]`: None, if it was cut.
+    has no `[DONE]`: None, if it was cut.  `inputs` are the tokens that were probably sent, for vendors that say none.
     """
 
     def __init__(self, fault: Fault) -> None:
+        self.inputs: Callable[[], int] = lambda: 0
         self.usage: Usage | None = None
         self.relayed = 0
         self.begun = False
@@ -74,6 +75,11 @@ class Stream(ABC):
 
     def say(self, error: GapuraError) -> bytes:
         return openai.render_event(error)
+
+    def _estimated(self) -> Usage:
+        """What a caller who asked for usage is told where the vendor says none; the record has the same."""
+        self.usage = Usage(self.inputs(), self.relayed, estimated=True)
+        return self.usage
 
     def _collect(self, data: bytes) -> bytes:
         """A body instead of a stream is an error, whatever its status said: raised once it is whole."""
