@@ -166,7 +166,9 @@ def test_documents_can_be_meant(block: Block) -> None:
     """Each example of a gapura.toml is read as at a start with all four providers."""
     settings = Settings.load({}, tomllib.loads(block.code))
     vendors = catalogue.catalogue().vendors
-    reached = endpoints(settings.documents, configured=set(vendors), base_urls={})
+    reached = endpoints(
+        settings.documents, configured={*vendors, *settings.documents.get("providers", {})}, base_urls={}
+    )
     models = {vendor: tuple(known.models) for vendor, known in vendors.items()}
     assert read(settings.documents, endpoints=reached, models=models).version
     assert papers.part(settings.documents)

@@ -56,6 +56,9 @@ quirks = {{ tokens = true }}
 
 [providers.absent]
 kind = "ollama"
+
+[routes.either]
+targets = ["absent/llama", "lab/gpt-4o-mini"]
 """
 
 
@@ -132,6 +135,11 @@ def test_names_that_its_table_has_need_no_route(client: OpenAI) -> None:
 def test_without_a_key_it_is_not_there(client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="absent/llama", messages=HELLO)
+
+
+def test_a_target_without_a_key_is_passed_over(client: OpenAI) -> None:
+    raw = client.chat.completions.with_raw_response.create(model="either", messages=HELLO)
+    assert raw.headers["gapura-provider"] == "lab/gpt-4o-mini"
 
 
 def test_the_vendors_limits_are_told(client: OpenAI) -> None:

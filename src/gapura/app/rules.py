@@ -52,7 +52,12 @@ def _models(settings: Settings, reached: tuple[Endpoint, ...]) -> dict[str, tupl
     known = stand_ins.living(settings.documents.get("models", {}), reached, today)
     of_kind = {one.provider: known.get(one.kind or one.provider, ()) for one in reached}
     stated = stated_models(settings.documents)
-    return known | {name: tuple(dict.fromkeys((*stated.get(name, ()), *models))) for name, models in of_kind.items()}
+    # One whose key is missing may stand in a route: its targets are passed over.
+    return (
+        stated
+        | known
+        | {name: tuple(dict.fromkeys((*stated.get(name, ()), *models))) for name, models in of_kind.items()}
+    )
 
 
 def in_force(

@@ -55,12 +55,11 @@ def endpoints(
 
 
 def stated_models(documents: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Provider → the models that its table names.  Raises BadDocument."""
+    """Provider → the models that its table names, () where it names none.  Raises BadDocument."""
     tables = {name: table(raw, below("providers", name), Stated) for name, raw in _tables(documents).items()}
     return {
-        name: term({"models": fields["models"]}, below("providers", name), Stated).models
+        name: term({"models": fields.get("models", ())}, below("providers", name), Stated).models
         for name, fields in tables.items()
-        if "models" in fields
     }
 
 
