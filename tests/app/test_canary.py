@@ -18,7 +18,7 @@ from tests.app.echo import echoing
 from tests.app.running import Answer, Ended, Gateway, environment, request, run, runtime_folder, until
 
 CALLERS = ("valid key", "unknown key", "revoked key", "header", "cookie", "query", "prompt", "asserted place")
-OURS = ("openai key", "qwen key", "ernie key", "glm key", "secret", "authorizer secret", "comment")
+OURS = ("openai key", "qwen key", "ernie key", "glm key", "secret", "authorizer secret", "relay password", "comment")
 ADMINS = ("token", "wrong token", "made key", "made token", "contact", "contact of a bug", "reason")
 NAMES = (*CALLERS, *OURS, *ADMINS, "answer")
 
@@ -35,6 +35,9 @@ ALLOWED: Mapping[str, set[str]] = {
 DOCUMENT = """
 # {comment}
 {routes}
+[mail]
+from = "notices@example.com"
+returns = {{ maildir = "nowhere" }}
 """
 MODELS = ("ok", "hang", "html", "garbage", "broken", "400", "401", "403", "404", "429", "500", "503")
 
@@ -201,6 +204,7 @@ def found(request: pytest.FixtureRequest, folder: Path) -> Iterator[Found]:
             "GAPURA_SECRET": canaries["secret"],
             "GAPURA_AUTHORIZER_SECRET": canaries["authorizer secret"],
             "GAPURA_AUTHORIZER_PEERS": "127.0.0.0/8",
+            "GAPURA_SMTP_URL": f"smtp://mail:{canaries['relay password']}@127.0.0.1:1?tls=none",
             "GAPURA_AUTHORIZER_PORT": "0",
             "OPENAI_API_KEY": canaries["openai key"],
             "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1",

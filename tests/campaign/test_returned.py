@@ -146,11 +146,11 @@ def test_a_maildir_that_is_none_is_told_and_taken_up_when_it_is_there(tmp_path: 
         new = tmp_path / "returned" / "new"
         new.rename(tmp_path / "away")
         await later(it)
-        assert any("returned mail is not read" in one for one in it.it.keeper.status().problems)
+        assert any("mail does not work" in one for one in it.it.keeper.status().problems)
         (tmp_path / "away").rename(new)
         box.add(about("postfix-unknown-user", first))
         await later(it)
-        assert not any("returned mail is not read" in one for one in it.it.keeper.status().problems)
+        assert not any("mail does not work" in one for one in it.it.keeper.status().problems)
         assert len(await written(it)) == 2
 
     run(tmp_path, story)

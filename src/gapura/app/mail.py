@@ -54,9 +54,9 @@ class Mail:
         return await self._ask("show", letter, Composed)
 
     async def arrived(self, most: int) -> list[Arrived]:
-        """What came back and was not stored yet.  Nothing is asked where no maildir is named."""
-        mail = self._settings().documents.get("mail", {})
-        return await self._ask("arrived", most, list[Arrived]) if mail.get("returns") else []
+        """What came back and was not stored yet.  Without a table `[mail]` nobody is asked; with one it is read whole,
+        so that what is wrong with it is known before a letter is due."""
+        return await self._ask("arrived", most, list[Arrived]) if "mail" in self._settings().documents else []
 
     async def kept(self, keys: Sequence[str]) -> None:
         await self._ask("kept", keys, type(None))

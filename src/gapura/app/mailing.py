@@ -72,11 +72,14 @@ class Desk:
         composed = self._composed(letter)
         self._open.add(letter.message_id)
         self._begun += 1
+        at_work = self._at_work(self._relay)
         try:
-            receipt = await self._at_work(self._relay).send(composed, address.plain(letter.to))
+            receipt = await at_work.send(composed, address.plain(letter.to))
         except post.Stopped as error:
             self._open.discard(letter.message_id)
-            self._post = None  # asked again later, it tries again
+            if self._post is at_work:
+                self._post = None  # asked again later, it tries again
+            await at_work.close()
             return Sent(stopped=str(error))
         self._known[letter.message_id] = receipt
         return Sent(receipt)

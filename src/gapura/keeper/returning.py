@@ -50,7 +50,7 @@ class Returning:
                 await self._box.kept([one.key for one in batch])
             self.problem = ""
         except Unready as error:
-            self.problem = f"returned mail is not read: {error}"
+            self.problem = f"mail does not work: {error}"
         return self._clock() + PAUSE
 
     def problems(self) -> list[str]:
