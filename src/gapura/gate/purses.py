@@ -104,11 +104,13 @@ class Purses:
     def give(self, purse: str, amount: int) -> None:
         """Puts back what of a hold was not used.  What was of an earlier minute is gone with it."""
         if (have := self._purses.get(purse)) and amount > 0:
-            self._dry.pop(purse, None)
+            if self._dry:
+                self._dry.pop(purse, None)
             amount = min(amount, have.taken)
             have.taken -= amount
             have.free += amount
-            self._serve(purse)
+            if self._lines:
+                self._serve(purse)
 
     def add(self, grant: Grant) -> None:
         """What the keeper lends."""

@@ -93,12 +93,18 @@ def _by_name(prices: Iterable[Price]) -> Names:
 
 def _in_force(known: Names, provider: str, model: str, at: int) -> Price | None:
     """By the model's own name, or the longest beginning that is known."""
-    begins = (name for of, name in known if of == provider and name.endswith("*") and model.startswith(name[:-1]))
-    for name in (model, *sorted(begins, key=len, reverse=True)):
-        for price in known.get((provider, name), ()):
-            if price.starts <= at:
-                return price
+    if (found := _at_last(known.get((provider, model), ()), at)) is not None:
+        return found
+    begins = [name for of, name in known if of == provider and name.endswith("*") and model.startswith(name[:-1])]
+    for name in sorted(begins, key=len, reverse=True):
+        if (found := _at_last(known[provider, name], at)) is not None:
+            return found
     return None
+
+
+def _at_last(prices: Iterable[Price], at: int) -> Price | None:
+    """The newest that has begun."""
+    return next((price for price in prices if price.starts <= at), None)
 
 
 def _at(hosts: tuple[str, ...], host: str) -> bool:

@@ -17,7 +17,7 @@ from gapura.errors import LimitReached, QuotaSpent, Unpriced
 from gapura.providers.catalogue import model
 from gapura.terms.budgets import REQUESTS, TOKENS, Budget, span
 from gapura.terms.caller import Caller
-from gapura.terms.holds import Taken, Unpaid, charges
+from gapura.terms.holds import Spent, Taken, Unpaid, charges
 from gapura.terms.price import Dearest, Price, dearest
 from gapura.terms.rulebook import Target
 from gapura.terms.usage import Usage
@@ -31,6 +31,8 @@ UNKNOWN_OUTPUT = 131_072
 
 # What an answer probably costs, where the request does not limit it; corrected at settlement.
 USUAL_OUTPUT = 256
+
+NOTHING: Spent = {}
 
 # What a grant's `products` call these ways to ask.
 CONVERSATIONS = {"chat", "completions", "responses", "messages"}
@@ -125,12 +127,19 @@ class Metering:
 
     async def once(self) -> None:
         """The minute's limits of key and account.  Raises LimitReached, Unready."""
+        purses, at = self._purses, self._question.at
         try:
             for owner in (self._key, self._account):
                 if limit := owner.requests_per_minute:
-                    self._once.append(await self._minute("rpm:" + owner.id, 1, limit))
+                    purse = "rpm:" + owner.id
+                    if not purses.take(purse, 1, at):
+                        await self._minute(purse, 1, limit)
+                    self._once.append(Taken(purse, 1))
                 if limit := owner.tokens_per_minute:
-                    self._once.append(await self._minute("tpm:" + owner.id, min(self._probable(), limit), limit))
+                    purse, want = "tpm:" + owner.id, min(self._probable(), limit)
+                    if not purses.take(purse, want, at):
+                        await self._minute(purse, want, limit)
+                    self._once.append(Taken(purse, want))
         except BaseException:
             self._put_back(self._once)
             raise
@@ -152,16 +161,21 @@ class Metering:
 
     def release(self, usage: Usage) -> None:
         """Gives back what was not used, and keeps what was.  A request was made, whatever it used."""
-        for one in (*self._once, *self._minutes):
+        purses, total = self._purses, usage.total
+        for one in self._once + self._minutes:
             if one.purse.startswith("tpm:"):
-                if one.amount > usage.total:
-                    self._purses.give(one.purse, one.amount - usage.total)
-                elif one.amount < usage.total:
-                    self._purses.owe(one.purse, usage.total - one.amount)
-        paid = charges(self._taken, usage)
-        for one in self._taken:
-            self._purses.give(one.purse, one.amount - sum(paid.get(one.purse, {}).values()))
+                if one.amount > total:
+                    purses.give(one.purse, one.amount - total)
+                elif one.amount < total:
+                    purses.owe(one.purse, total - one.amount)
+        if self.holds:
+            paid = charges(self.holds, usage)
+            for one in self.holds:
+                purses.give(one.purse, one.amount - sum(paid.get(one.purse, NOTHING).values()))
+        elif self.purse and self.amount > total:
+            purses.give(self.purse, self.amount - total)
         self._once, self._minutes, self._taken = [], [], []
+        self.amount, self.purse, self.holds = 0, "", ()
 
     def undo(self) -> None:
         """Nothing was sent to anybody: all of it goes back."""
@@ -176,13 +190,13 @@ class Metering:
             if budget.applies(self._key.id, target.model):
                 outputs = await self._within(budget, target, inputs, outputs, least)
         outputs = await self._pay(target, inputs, outputs, least)
-        self._trim(inputs, outputs)
-        self.amount, self.purse, self.holds = 0, "", tuple(self._taken)
-        if self.holds:
-            self.amount = inputs + outputs
-            first = self.holds[0]
-            if len(self.holds) == 1 and first.purse.startswith("tok:"):
-                self.amount, self.purse, self.holds = first.amount, first.purse, ()
+        if outputs < output * choices and account.budgets:
+            self._trim(inputs, outputs)
+        taken = self._taken
+        if len(taken) == 1 and taken[0].purse.startswith("tok:"):
+            self.amount, self.purse, self.holds = taken[0].amount, taken[0].purse, ()
+        else:
+            self.amount, self.purse, self.holds = (inputs + outputs) * bool(taken), "", tuple(taken)
         cap = outputs // choices
         return cap if cap < output else None
 
@@ -191,12 +205,16 @@ class Metering:
         purse = budget.purse(self._question.at)
         if budget.window == "minute":
             want = 1 if budget.unit == REQUESTS else min(self._probable(), budget.amount)
-            self._minutes.append(await self._minute(purse, want, budget.amount))
+            if not self._purses.take(purse, want, self._question.at):
+                await self._minute(purse, want, budget.amount)
+            self._minutes.append(Taken(purse, want))
             return outputs
         if not budget.in_money:
-            amount = await self._most(purse, inputs + outputs, inputs + least, budget)
-            self._taken.append(Taken(purse, amount))
-            return amount - inputs
+            want = inputs + outputs
+            if not self._purses.take(purse, want, self._question.at):
+                want = await self._most(purse, want, inputs + least, budget)
+            self._taken.append(Taken(purse, want))
+            return want - inputs
         price = self._question.price(target)
         each = self._each(price, inputs, budget.unit)
         if price is None or each is None:
@@ -204,7 +222,11 @@ class Metering:
                 f"{target} has no price in {budget.unit}, in which a budget of this account is ({budget.id}). "
                 "Ask your administrator."
             )
-        amount = await self._most(purse, each.most(inputs, outputs), each.most(inputs, least), budget)
+        want = each.most(inputs, outputs)
+        if not want or self._purses.take(purse, want, self._question.at):
+            self._taken.append(Taken(purse, want, price.tiers))
+            return outputs
+        amount = await self._most(purse, want, each.most(inputs, least), budget)
         self._taken.append(Taken(purse, amount, price.tiers))
         enough = each.outputs(inputs, amount)
         return outputs if enough is None else min(outputs, enough)
@@ -213,7 +235,9 @@ class Metering:
         """Takes it of those who pay, in their order; the outputs that they pay for."""
         question, account, rest = self._question, self._account, Unpaid(inputs, outputs)
         for grant in account.grants:
-            if not rest.total or not grant.covers(*question.scope(target)):
+            if not rest.total:
+                break
+            if not grant.covers(*question.scope(target)):
                 continue
             if grant.unit == TOKENS:
                 amount = await self._purses.some(grant.purse, rest.total, question.at)
@@ -229,29 +253,26 @@ class Metering:
                 self._took(Taken(grant.purse, amount, price.tiers))
         if account.budget < 0 or not rest.total:
             return outputs
-        covered = inputs + outputs - rest.total
-        amount = await self._last("tok:" + account.id, rest.total, inputs + least - covered)
-        self._took(Taken("tok:" + account.id, amount))
-        return outputs - (rest.total - amount)
+        purse, want = "tok:" + account.id, rest.total
+        if not self._purses.take(purse, want, question.at):
+            want = await self._last(purse, want, least - outputs + want)
+        self._took(Taken(purse, want))
+        return outputs - (rest.total - want)
 
     def _took(self, one: Taken) -> None:
         if one.amount:
             self._taken.append(one)
 
     async def _last(self, purse: str, want: int, least: int) -> int:
-        """Of the account's own tokens.  Raises QuotaSpent where the answer would be of no use without them."""
-        if self._purses.take(purse, want, self._question.at):
-            return want
+        """Of the account's own tokens what is left.  Raises QuotaSpent where the answer would be of no use."""
         amount = (await self._purses.borrow(purse, want, max(least, 1), 0, self._question.at)).amount
         if amount < least:
             raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
         return amount
 
     async def _most(self, purse: str, want: int, least: int, budget: Budget) -> int:
-        """Of a budget: `want`, or what is left where that is at least `least`."""
+        """Of a budget what is left, where that is at least `least`."""
         at = self._question.at
-        if not want or self._purses.take(purse, want, at):
-            return want
         amount = (await self._purses.borrow(purse, want, max(least, 1), 0, at)).amount
         if not amount:
             ends = span(budget.window, budget.zone, at).ends
@@ -260,18 +281,15 @@ class Metering:
             raise QuotaSpent(f"A budget of this {whose} ({budget.id}) is used up.{begins}")
         return amount
 
-    async def _minute(self, purse: str, wanted: int, limit: int) -> Taken:
-        at = self._question.at
-        if not self._purses.take(purse, wanted, at):
-            granted = await self._purses.borrow(purse, wanted, wanted, limit, at)
-            if not granted.amount:
-                kind = "requests" if purse.startswith("rpm:") else "tokens"
-                raise LimitReached(
-                    f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
-                    kind=kind,
-                    retry_after=granted.retry_after,
-                )
-        return Taken(purse, wanted)
+    async def _minute(self, purse: str, wanted: int, limit: int) -> None:
+        granted = await self._purses.borrow(purse, wanted, wanted, limit, self._question.at)
+        if not granted.amount:
+            kind = "requests" if purse.startswith("rpm:") else "tokens"
+            raise LimitReached(
+                f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
+                kind=kind,
+                retry_after=granted.retry_after,
+            )
 
     def _trim(self, inputs: int, outputs: int) -> None:
         """A budget that was asked first may have given more than those who came later leave use for."""

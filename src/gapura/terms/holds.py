@@ -65,42 +65,49 @@ def charges(taken: Sequence[Taken], usage: Usage) -> dict[str, Spent]:
     """
     found: dict[str, Spent] = {}
     rest = usage.parts
+    everything = {name: part for name, part in zip(CLASSES, rest, strict=True) if part}
+    total = unpaid = usage.total
     for one in taken:
-        if one.purse.startswith(BUDGET):
-            spent = _counted(one, usage)
+        if one.tiers:
+            spent, rest = _in_money(one, usage, rest)
+            unpaid = sum(rest)
+        elif one.purse.startswith(BUDGET):
+            spent = everything if one.amount >= total else usage.classes(one.amount)
+        elif one.amount >= unpaid == total:
+            spent, rest, unpaid = everything, PAID, 0
         else:
-            rest, spent = _paid(one, usage, rest)
+            spent, rest = _in_tokens(one.amount, rest)
+            unpaid = sum(rest)
         if spent:
             found[one.purse] = spent
     return found
 
 
 Parts = tuple[int, int, int, int]
+PAID: Parts = (0, 0, 0, 0)
 
 
-def _counted(one: Taken, usage: Usage) -> Spent:
-    """Of a budget: all of it."""
-    if not one.tiers:
-        return usage.classes(one.amount)
-    amount = min(cost(one.tiers, usage) or 0, one.amount)
-    return {MONEY: amount} if amount else {}
-
-
-def _paid(one: Taken, usage: Usage, rest: Parts) -> tuple[Parts, Spent]:
-    """What is left to be paid by others, and what this one pays."""
-    if one.tiers:
-        return _paid_in_money(one, usage, rest)
-    left, spent, unpaid = one.amount, {}, []
-    for name, amount in zip(CLASSES, rest, strict=True):
-        part = min(amount, left)
-        if part:
+def _in_tokens(amount: int, rest: Parts) -> tuple[Spent, Parts]:
+    """What this one pays, and what is left to be paid by others."""
+    spent: Spent = {}
+    unpaid = list(rest)
+    for number, name in enumerate(CLASSES):
+        if part := min(rest[number], amount):
             spent[name] = part
-            left -= part
-        unpaid.append(amount - part)
-    return (unpaid[0], unpaid[1], unpaid[2], unpaid[3]), spent
+            unpaid[number] -= part
+            amount -= part
+    return spent, (unpaid[0], unpaid[1], unpaid[2], unpaid[3])
 
 
-def _paid_in_money(one: Taken, usage: Usage, rest: Parts) -> tuple[Parts, Spent]:
+def _in_money(one: Taken, usage: Usage, rest: Parts) -> tuple[Spent, Parts]:
+    """The same; of a budget, all of it and nothing is paid."""
+    if one.purse.startswith(BUDGET):
+        amount = min(cost(one.tiers, usage) or 0, one.amount)
+        return ({MONEY: amount} if amount else {}), rest
+    return _paid_in_money(one, usage, rest)
+
+
+def _paid_in_money(one: Taken, usage: Usage, rest: Parts) -> tuple[Spent, Parts]:
     """As many whole tokens as the amount suffices for; rounded once, up where it suffices for that, too."""
     each = [max(rate, 0) for rate in rates(one.tiers, usage.input).of_classes()]
     left, exact, unpaid = one.amount * MILLION, 0, []
@@ -109,4 +116,4 @@ def _paid_in_money(one: Taken, usage: Usage, rest: Parts) -> tuple[Parts, Spent]
         exact += part * rate
         unpaid.append(amount - part)
     spent = min((exact + MILLION // 2) // MILLION, one.amount)
-    return (unpaid[0], unpaid[1], unpaid[2], unpaid[3]), {MONEY: spent} if spent else {}
+    return ({MONEY: spent} if spent else {}), (unpaid[0], unpaid[1], unpaid[2], unpaid[3])

@@ -74,13 +74,19 @@ def rates(tiers: Tiers, inputs: int) -> Rates:
 
 def cost(tiers: Tiers, usage: Usage) -> int | None:
     """Billionths, rounded once, half up; None where something was used that has no price."""
-    found = rates(tiers, usage.input)
-    of_million = (*zip(usage.parts, found.of_classes(), strict=True), (usage.characters, found.character))
-    of_one = ((usage.images, found.image), (usage.seconds, found.second))
-    if any(used and rate < 0 for used, rate in (*of_million, *of_one)):
-        return None
-    exact = sum(used * rate for used, rate in of_million if used)
-    exact += sum(used * rate for used, rate in of_one if used) * MILLION
+    found = rates(tiers, usage.input) if len(tiers) > 1 else tiers[0]
+    exact = 0
+    for used, rate in zip(usage.parts, found.of_classes(), strict=True):
+        if used:
+            if rate < 0:
+                return None
+            exact += used * rate
+    if usage.images or usage.seconds or usage.characters:
+        others = ((usage.characters, found.character), (usage.images * MILLION, found.image))
+        for used, rate in (*others, (usage.seconds * MILLION, found.second)):
+            if used and rate < 0:
+                return None
+            exact += used * rate
     return (exact + MILLION // 2) // MILLION
 
 
@@ -102,10 +108,11 @@ class Dearest(NamedTuple):
 
 def dearest(tiers: Tiers, inputs: int) -> Dearest | None:
     """For a request with so many tokens of input at the most; None where something of it has no price."""
-    found = [tier.of_classes() for tier in tiers if not tier.above or inputs > tier.above]
-    if any(min(fresh, output) < 0 for fresh, _, output, _ in found):
-        return None
-    return Dearest(
-        max(max(fresh, cached) for fresh, cached, _, _ in found),
-        max(max(output, reasoning) for _, _, output, reasoning in found),
-    )
+    most_in = most_out = 0
+    for tier in tiers:
+        if not tier.above or inputs > tier.above:
+            fresh, cached, output, reasoning = tier.of_classes()
+            if fresh < 0 or output < 0:
+                return None
+            most_in, most_out = max(most_in, fresh, cached), max(most_out, output, reasoning)
+    return Dearest(most_in, most_out)

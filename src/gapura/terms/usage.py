@@ -37,6 +37,8 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         >>> Usage(10, 5, cached=4, reasoning=2).classes(14)
         {'input': 6, 'cached': 4, 'output': 3, 'reasoning': 1}
         """
+        if most >= self.total:
+            return {name: part for name, part in zip(CLASSES, self.parts, strict=True) if part}
         found: dict[str, int] = {}
         for name, amount in zip(CLASSES, self.parts, strict=True):
             if (part := min(amount, most)) > 0:
