@@ -53,6 +53,18 @@ class Prices:
         """The price in force at `at` (UTC microseconds); None: nobody has told."""
         return _in_force(self._own, provider, model, at) or _in_force(self._listed, provider, model, at)
 
+    def until(self, provider: str, model: str, at: int) -> int:
+        """When that may be another (UTC microseconds)."""
+        later = [
+            price.starts
+            for kept in (self._own, self._listed)
+            for (of, name), same in kept.items()
+            if of == provider and (name == model or (name.endswith("*") and model.startswith(name[:-1])))
+            for price in same
+            if price.starts > at
+        ]
+        return min(later, default=2**63 - 1)
+
     def every(self) -> list[Price]:
         """All that are known, whenever they are in force: the operator's, and those of the lists that apply here."""
         return [one for kept in (self._own, self._listed) for same in kept.values() for one in same]

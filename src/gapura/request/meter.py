@@ -10,15 +10,17 @@ a time, before it is tried, and given back before the next one is.  The least th
 upstream as the output limit.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from gapura.clock import text
 from gapura.errors import LimitReached, QuotaSpent, Unpriced
 from gapura.providers.catalogue import model
-from gapura.terms.budgets import REQUESTS, TOKENS, Budget, span
+from gapura.terms.budgets import Budget, span
 from gapura.terms.caller import Caller
-from gapura.terms.holds import Spent, Taken, Unpaid, charges
-from gapura.terms.price import Dearest, Price, dearest
+from gapura.terms.dues import Due, Dues, Minute, Prices, dues, once
+from gapura.terms.holds import BUDGET, Spent, Taken, Unpaid, charges
+from gapura.terms.price import dearest
 from gapura.terms.rulebook import Target
 from gapura.terms.usage import Usage
 from gapura.wire.dialect import Asked, Kind
@@ -33,6 +35,9 @@ UNKNOWN_OUTPUT = 131_072
 USUAL_OUTPUT = 256
 
 NOTHING: Spent = {}
+
+# How much is noted of one caller: targets times territories.
+REMEMBERED = 256
 
 # What a grant's `products` call these ways to ask.
 CONVERSATIONS = {"chat", "completions", "responses", "messages"}
@@ -57,12 +62,6 @@ class Purses(Protocol):
     def give(self, purse: str, amount: int) -> None: ...
 
 
-class Prices(Protocol):
-    """The part of `gapura.providers.prices.Prices` that a request needs."""
-
-    def of(self, provider: str, model: str, at: int) -> Price | None: ...
-
-
 class Priced(Protocol):
     """The part of `gapura.rulebook.compile.Rules` that a request needs here: prices are looked at only where money
     is."""
@@ -80,14 +79,6 @@ class Question(NamedTuple):
     territory: str
     at: int
     book: Priced
-
-    def price(self, target: Target) -> Price | None:
-        return self.book.prices.of(target.provider, target.model, self.at)
-
-    def scope(self, target: Target) -> tuple[str, str, str, str, int]:
-        """What grants look at."""
-        product = "chat" if self.kind in CONVERSATIONS else self.kind
-        return target.provider, target.model, product, self.territory, self.at
 
 
 class Free:
@@ -112,34 +103,23 @@ FREE = Free()
 class Metering:
     """What is taken for one request.  `purse` and `amount`, or `holds`: see `gapura.terms.record.Opened`."""
 
-    __slots__ = ("_account", "_key", "_minutes", "_once", "_purses", "_question", "_taken", "amount", "holds", "purse")
+    __slots__ = ("_caller", "_minutes", "_once", "_purses", "_question", "_taken", "amount", "holds", "purse")
 
     limited = True
 
     def __init__(self, purses: Purses, caller: Caller, question: Question) -> None:
-        self._purses, self._question = purses, question
-        self._key, self._account = caller.key, caller.account
-        self._once: list[Taken] = []  # for the whole request
-        self._minutes: list[Taken] = []  # for the target, as what follows
+        self._purses, self._caller, self._question = purses, caller, question
+        self._once: list[Taken] | None = None  # for the whole request
+        self._minutes: list[Taken] | None = None  # for the target, as what follows
         self._taken: list[Taken] = []
         self.amount, self.purse = 0, ""
         self.holds: tuple[Taken, ...] = ()
 
-    async def once(self) -> None:
-        """The minute's limits of key and account.  Raises LimitReached, Unready."""
-        purses, at = self._purses, self._question.at
+    async def once(self, minutes: Sequence[Minute]) -> None:
+        """The limits by the minute of key and account.  Raises LimitReached, Unready."""
+        self._once = []
         try:
-            for owner in (self._key, self._account):
-                if limit := owner.requests_per_minute:
-                    purse = "rpm:" + owner.id
-                    if not purses.take(purse, 1, at):
-                        await self._minute(purse, 1, limit)
-                    self._once.append(Taken(purse, 1))
-                if limit := owner.tokens_per_minute:
-                    purse, want = "tpm:" + owner.id, min(self._probable(), limit)
-                    if not purses.take(purse, want, at):
-                        await self._minute(purse, want, limit)
-                    self._once.append(Taken(purse, want))
+            await self._by_the_minute(minutes, self._once)
         except BaseException:
             self._put_back(self._once)
             raise
@@ -150,173 +130,137 @@ class Metering:
 
         Raises LimitReached, QuotaSpent and Unpriced, then nothing is taken; Unready where the keeper is away.
         """
-        self._put_back(self._minutes)
-        self._put_back(self._taken)
+        if self._minutes or self._taken:
+            self._give_up()
+        question = self._question
+        asked, due = question.asked, _dues(self._caller, target, question)
+        inputs, output, choices = asked.bound(question.body), _longest(asked, target), asked.n or 1
+        wanted = outputs = output * choices
+        least = min(output, LEAST_OUTPUT) * choices
+        if due.unpriced is not None:
+            raise _unpriced(target, due.unpriced)
         try:
-            return await self._hold(target)
+            if due.minutes:
+                self._minutes = []
+                await self._by_the_minute(due.minutes, self._minutes)
+            for one in due.budgets:
+                outputs = await self._within(one, inputs, outputs, least)
+            if due.grants or self._caller.account.budget >= 0:
+                outputs = await self._pay(due.grants, inputs, outputs, least)
         except BaseException:
-            self._put_back(self._minutes)
-            self._put_back(self._taken)
+            self._give_up()
             raise
+        if outputs < wanted and due.budgets:
+            self._trim(inputs, outputs)
+        self._note(inputs + outputs)
+        return outputs // choices if outputs < wanted else None
 
     def release(self, usage: Usage) -> None:
         """Gives back what was not used, and keeps what was.  A request was made, whatever it used."""
         purses, total = self._purses, usage.total
-        for one in self._once + self._minutes:
-            if one.purse.startswith("tpm:"):
-                if one.amount > total:
-                    purses.give(one.purse, one.amount - total)
-                elif one.amount < total:
-                    purses.owe(one.purse, total - one.amount)
+        for taken in (self._once, self._minutes):
+            for one in taken or ():
+                if one.purse.startswith("tpm:"):
+                    if one.amount > total:
+                        purses.give(one.purse, one.amount - total)
+                    elif one.amount < total:
+                        purses.owe(one.purse, total - one.amount)
         if self.holds:
             paid = charges(self.holds, usage)
             for one in self.holds:
                 purses.give(one.purse, one.amount - sum(paid.get(one.purse, NOTHING).values()))
-        elif self.purse and self.amount > total:
+        elif self.amount > total:
             purses.give(self.purse, self.amount - total)
-        self._once, self._minutes, self._taken = [], [], []
+        self._once, self._minutes, self._taken = None, None, []
         self.amount, self.purse, self.holds = 0, "", ()
 
     def undo(self) -> None:
         """Nothing was sent to anybody: all of it goes back."""
-        for taken in (self._once, self._minutes, self._taken):
-            self._put_back(taken)
+        self._put_back(self._once)
+        self._give_up()
 
-    async def _hold(self, target: Target) -> int | None:
-        account, asked = self._account, self._question.asked
-        inputs, output, choices = asked.bound(self._question.body), _longest(asked, target), asked.n or 1
-        outputs, least = output * choices, min(output, LEAST_OUTPUT) * choices
-        for budget in account.budgets:
-            if budget.applies(self._key.id, target.model):
-                outputs = await self._within(budget, target, inputs, outputs, least)
-        outputs = await self._pay(target, inputs, outputs, least)
-        if outputs < output * choices and account.budgets:
-            self._trim(inputs, outputs)
+    def _give_up(self) -> None:
+        self._put_back(self._minutes)
+        self._put_back(self._taken)
+        self.amount, self.purse, self.holds = 0, "", ()
+
+    def _note(self, total: int) -> None:
+        """One purse of tokens is told as it always was; several, or one of another kind, by themselves."""
         taken = self._taken
         if len(taken) == 1 and taken[0].purse.startswith("tok:"):
-            self.amount, self.purse, self.holds = taken[0].amount, taken[0].purse, ()
-        else:
-            self.amount, self.purse, self.holds = (inputs + outputs) * bool(taken), "", tuple(taken)
-        cap = outputs // choices
-        return cap if cap < output else None
+            self.amount, self.purse = taken[0].amount, taken[0].purse
+        elif taken:
+            self.amount, self.holds = total, tuple(taken)
 
-    async def _within(self, budget: Budget, target: Target, inputs: int, outputs: int, least: int) -> int:
+    async def _by_the_minute(self, minutes: Sequence[Minute], taken: list[Taken]) -> None:
+        purses, question = self._purses, self._question
+        for purse, limit, requests in minutes:
+            want = 1 if requests else min(_probable(question), limit)
+            if not purses.take(purse, want, question.at):
+                granted = await purses.borrow(purse, want, want, limit, question.at)
+                if not granted.amount:
+                    raise _too_many(limit, "requests" if requests else "tokens", granted.retry_after)
+            taken.append(Taken(purse, want))
+
+    async def _within(self, one: Due, inputs: int, outputs: int, least: int) -> int:
         """Takes it of a budget; the outputs that it leaves."""
-        purse = budget.purse(self._question.at)
-        if budget.window == "minute":
-            want = 1 if budget.unit == REQUESTS else min(self._probable(), budget.amount)
-            if not self._purses.take(purse, want, self._question.at):
-                await self._minute(purse, want, budget.amount)
-            self._minutes.append(Taken(purse, want))
+        purses, at, each = self._purses, self._question.at, one.each(inputs) if one.tiers else None
+        want = inputs + outputs if each is None else each.most(inputs, outputs)
+        if not want or purses.take(one.purse, want, at):
+            self._taken.append(Taken(one.purse, want, one.tiers))
             return outputs
-        if not budget.in_money:
-            want = inputs + outputs
-            if not self._purses.take(purse, want, self._question.at):
-                want = await self._most(purse, want, inputs + least, budget)
-            self._taken.append(Taken(purse, want))
-            return want - inputs
-        price = self._question.price(target)
-        each = self._each(price, inputs, budget.unit)
-        if price is None or each is None:
-            raise Unpriced(
-                f"{target} has no price in {budget.unit}, in which a budget of this account is ({budget.id}). "
-                "Ask your administrator."
-            )
-        want = each.most(inputs, outputs)
-        if not want or self._purses.take(purse, want, self._question.at):
-            self._taken.append(Taken(purse, want, price.tiers))
-            return outputs
-        amount = await self._most(purse, want, each.most(inputs, least), budget)
-        self._taken.append(Taken(purse, amount, price.tiers))
-        enough = each.outputs(inputs, amount)
+        useful = inputs + least if each is None else each.most(inputs, least)
+        amount = (await purses.borrow(one.purse, want, max(useful, 1), 0, at)).amount
+        if not amount:
+            raise _spent(one.budget, at)
+        self._taken.append(Taken(one.purse, amount, one.tiers))
+        enough = amount - inputs if each is None else each.outputs(inputs, amount)
         return outputs if enough is None else min(outputs, enough)
 
-    async def _pay(self, target: Target, inputs: int, outputs: int, least: int) -> int:
+    async def _pay(self, grants: Sequence[Due], inputs: int, outputs: int, least: int) -> int:
         """Takes it of those who pay, in their order; the outputs that they pay for."""
-        question, account, rest = self._question, self._account, Unpaid(inputs, outputs)
-        for grant in account.grants:
-            if not rest.total:
-                break
-            if not grant.covers(*question.scope(target)):
-                continue
-            if grant.unit == TOKENS:
-                amount = await self._purses.some(grant.purse, rest.total, question.at)
-                rest = rest.less(amount)
-                self._took(Taken(grant.purse, amount))
-                continue
-            price = question.price(target)
-            each = self._each(price, inputs, grant.unit)
-            if price is not None and each is not None:
-                want = each.most(rest.inputs, rest.outputs)
-                amount = await self._purses.some(grant.purse, want, question.at) if want else 0
-                rest = Unpaid(0, 0) if amount == want else rest.less_money(amount, each)
-                self._took(Taken(grant.purse, amount, price.tiers))
-        if account.budget < 0 or not rest.total:
-            return outputs
-        purse, want = "tok:" + account.id, rest.total
-        if not self._purses.take(purse, want, question.at):
-            want = await self._last(purse, want, least - outputs + want)
-        self._took(Taken(purse, want))
-        return outputs - (rest.total - want)
-
-    def _took(self, one: Taken) -> None:
-        if one.amount:
-            self._taken.append(one)
-
-    async def _last(self, purse: str, want: int, least: int) -> int:
-        """Of the account's own tokens what is left.  Raises QuotaSpent where the answer would be of no use."""
-        amount = (await self._purses.borrow(purse, want, max(least, 1), 0, self._question.at)).amount
-        if amount < least:
-            raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
-        return amount
-
-    async def _most(self, purse: str, want: int, least: int, budget: Budget) -> int:
-        """Of a budget what is left, where that is at least `least`."""
-        at = self._question.at
-        amount = (await self._purses.borrow(purse, want, max(least, 1), 0, at)).amount
-        if not amount:
-            ends = span(budget.window, budget.zone, at).ends
-            begins = f" It begins anew at {text(ends)}." if ends else " Ask your administrator for more."
-            whose = "key" if budget.key else "account" if budget.account else "organisation"
-            raise QuotaSpent(f"A budget of this {whose} ({budget.id}) is used up.{begins}")
-        return amount
-
-    async def _minute(self, purse: str, wanted: int, limit: int) -> None:
-        granted = await self._purses.borrow(purse, wanted, wanted, limit, self._question.at)
-        if not granted.amount:
-            kind = "requests" if purse.startswith("rpm:") else "tokens"
-            raise LimitReached(
-                f"Rate limit reached: {limit} {kind} a minute. Try again in {granted.retry_after:.0f} s.",
-                kind=kind,
-                retry_after=granted.retry_after,
+        purses, account, at, rest = self._purses, self._caller.account, self._question.at, Unpaid(inputs, outputs)
+        for one in grants:
+            if not rest.inputs and not rest.outputs:
+                return outputs
+            each = one.each(inputs) if one.tiers else None
+            want = rest.total if each is None else each.most(rest.inputs, rest.outputs)
+            amount = want
+            if want and not purses.take(one.purse, want, at):
+                amount = await purses.some(one.purse, want, at)
+            rest = (
+                Unpaid(0, 0) if amount == want else rest.less(amount) if each is None else rest.less_money(amount, each)
             )
+            if amount:
+                self._taken.append(Taken(one.purse, amount, one.tiers))
+        want = rest.total
+        if account.budget < 0 or not want:
+            return outputs
+        purse, amount = "tok:" + account.id, want
+        if not purses.take(purse, want, at):
+            useful = want - outputs + least
+            amount = (await purses.borrow(purse, want, max(useful, 1), 0, at)).amount
+            if amount < useful:
+                raise QuotaSpent("The account's token budget is used up. Ask your administrator for more.")
+        if amount:
+            self._taken.append(Taken(purse, amount))
+        return outputs - (want - amount)
 
     def _trim(self, inputs: int, outputs: int) -> None:
         """A budget that was asked first may have given more than those who came later leave use for."""
         for number, one in enumerate(self._taken):
-            if not one.purse.startswith("bud:"):
-                continue
-            need = inputs + outputs
-            if one.tiers and (each := dearest(one.tiers, inputs)):
-                need = each.most(inputs, outputs)
-            if one.amount > need:
-                self._purses.give(one.purse, one.amount - need)
-                self._taken[number] = Taken(one.purse, need, one.tiers)
+            if one.purse.startswith(BUDGET):
+                each = dearest(one.tiers, inputs) if one.tiers else None
+                need = inputs + outputs if each is None else each.most(inputs, outputs)
+                if one.amount > need:
+                    self._purses.give(one.purse, one.amount - need)
+                    self._taken[number] = Taken(one.purse, need, one.tiers)
 
-    def _put_back(self, taken: list[Taken]) -> None:
-        for one in taken:
-            self._purses.give(one.purse, one.amount)
-        taken.clear()
-
-    def _probable(self) -> int:
-        asked = self._question.asked
-        limit = USUAL_OUTPUT if asked.output_limit is None else asked.output_limit
-        return len(self._question.body) // 4 + min(limit, USUAL_OUTPUT) * (asked.n or 1)
-
-    @staticmethod
-    def _each(price: Price | None, inputs: int, currency: str) -> Dearest | None:
-        """None where the model has no price in this currency: nothing is exchanged."""
-        return dearest(price.tiers, inputs) if price is not None and price.currency == currency else None
+    def _put_back(self, taken: list[Taken] | None) -> None:
+        if taken:
+            for one in taken:
+                self._purses.give(one.purse, one.amount)
+            taken.clear()
 
 
 def limited(caller: Caller) -> bool:
@@ -338,9 +282,50 @@ async def meter(purses: Purses, caller: Caller, question: Question) -> Metering:
 
     Raises LimitReached with the seconds to wait, and Unready where the keeper is needed and away.
     """
-    metering = Metering(purses, caller, question)
-    await metering.once()
+    metering, noted = Metering(purses, caller, question), caller.noted
+    if noted.book is not question.book or len(noted.dues) > REMEMBERED:
+        noted.book, noted.dues = question.book, {None: once(caller)}
+    minutes: tuple[Minute, ...] = noted.dues[None]
+    if minutes:
+        await metering.once(minutes)
     return metering
+
+
+def _dues(caller: Caller, target: Target, question: Question) -> Dues:
+    """As it was found before, as long as it is good."""
+    known = caller.noted.dues
+    key = (target, question.kind, question.territory) if caller.account.grants else target
+    found: Dues | None = known.get(key)
+    if found is None or question.at >= found.until:
+        product = "chat" if question.kind in CONVERSATIONS else question.kind
+        found = known[key] = dues(caller, target, product, question.territory, question.at, question.book.prices)
+    return found
+
+
+def _probable(question: Question) -> int:
+    asked = question.asked
+    limit = USUAL_OUTPUT if asked.output_limit is None else asked.output_limit
+    return len(question.body) // 4 + min(limit, USUAL_OUTPUT) * (asked.n or 1)
+
+
+def _too_many(limit: int, kind: str, wait: float) -> LimitReached:
+    said = f"Rate limit reached: {limit} {kind} a minute. Try again in {wait:.0f} s."
+    return LimitReached(said, kind=kind, retry_after=wait)
+
+
+def _spent(budget: Budget | None, at: int) -> QuotaSpent:
+    assert budget is not None  # noqa: S101 - whoever limits is one
+    ends = span(budget.window, budget.zone, at).ends
+    begins = f" It begins anew at {text(ends)}." if ends else " Ask your administrator for more."
+    whose = "key" if budget.key else "account" if budget.account else "organisation"
+    return QuotaSpent(f"A budget of this {whose} ({budget.id}) is used up.{begins}")
+
+
+def _unpriced(target: Target, budget: Budget) -> Unpriced:
+    return Unpriced(
+        f"{target} has no price in {budget.unit}, in which a budget of this account is ({budget.id}). "
+        "Ask your administrator."
+    )
 
 
 def _longest(asked: Asked, target: Target) -> int:

@@ -1,6 +1,6 @@
 """Who calls: what the directory knows of a key and of the account behind it."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -95,13 +95,15 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Noted:
-    """What `decide` notes about a caller for its next request: its `standing` to the `rules` of that number.  It is no
-    part of who calls: any two are equal."""
+    """What is noted about a caller for its next request: by `decide` its `standing` to the `rules` of that number, by
+    `meter` what applies to it, and under which `book`.  It is no part of who calls: any two are equal."""
 
-    __slots__ = ("rules", "standing")
+    __slots__ = ("book", "dues", "rules", "standing")
 
     def __init__(self) -> None:
         self.rules = self.standing = 0
+        self.book: object = None
+        self.dues: dict[Any, Any] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Noted)
