@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types import Completion, CreateEmbeddingResponse, ModerationCreateResponse
-from tests.app.running import Gateway, serving
+from tests.app.running import CHINA, KEY, Gateway, request, serving
 from tests.app.test_openai_sdk import MODELS, ROUTES
 
 EMBEDDING = {
@@ -142,3 +142,35 @@ def test_what_is_wrong_with_an_operation_is_named(gateway: Gateway) -> None:
     with gateway.client() as client, pytest.raises(openai.BadRequestError) as wrong:
         client.post("/embeddings", body={"model": "vectors-qwen", "input": ["a", 1]}, cast_to=object)
     assert json.loads(wrong.value.response.content)["error"]["param"] == "input"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/responses", {"input": "Halo"}),
+        ("/messages", {"max_tokens": 5, "messages": [{"role": "user", "content": "Halo"}]}),
+        ("/completions", {"prompt": "Halo"}),
+        ("/embeddings", {"input": "Halo"}),
+        ("/moderations", {"input": "Halo"}),
+    ],
+)
+def test_a_place_that_is_not_served_is_refused_everywhere_and_recorded(
+    guarded: Gateway, path: str, body: dict[str, Any]
+) -> None:
+    ask = json.dumps({"model": "guarded", **body}).encode()
+    headers = {"authorization": f"Bearer {KEY}", "x-forwarded-for": CHINA}
+    answer = request(guarded.url + path, "POST", ask, headers)
+    assert (answer.status, answer.effect, answer.headers["x-should-retry"]) == (403, "block", "false")
+    if path == "/messages":
+        assert answer.error == {"type": "permission_error", "message": "Country, region, or territory not supported"}
+    else:
+        assert answer.code == "unsupported_country_region_territory"
+    assert guarded.decision(answer)["outcome"] == "refused"
+    assert guarded.seen("openai") == 0
+
+
+@pytest.fixture(scope="module")
+def guarded(folder: Path) -> Iterator[Gateway]:
+    document = '[routes.guarded]\ntargets = ["openai/gpt-4o-mini"]\n'
+    with serving(folder / "guarded", document, GAPURA_TRUSTED_PROXIES="127.0.0.1/32") as gateway:
+        yield gateway

@@ -142,6 +142,16 @@ def test_what_shall_not_be_kept_or_cannot_be_is_not() -> None:
     asyncio.run(story())
 
 
+def test_an_answer_without_a_name_goes_out_as_it_is() -> None:
+    async def story() -> None:
+        async with bench({"openai": Vendor(says({"object": "response"}))}) as it:
+            with kept(it) as memory:
+                said = await it.ask({"model": "m", "input": "Halo"}, PATH)
+                assert (said.status, said.json, memory) == (200, {"object": "response"}, {})
+
+    asyncio.run(story())
+
+
 def test_a_stream_that_breaks_off_is_not_kept() -> None:
     async def story() -> None:
         async with bench({"qwen": Vendor(streams(*HALO, end="cut"))}) as it:

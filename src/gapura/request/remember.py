@@ -62,6 +62,8 @@ class Keeping:
     async def plain(self, body: bytes) -> bytes:
         """The answer, as it is told: kept by then, or said not to be."""
         response = _FIELDS.decode(body)
+        if not {"id", "output"} <= response.keys():
+            return body  # nothing that could be gone on from
         told = {**response, "previous_response_id": _raw(self._previous)}
         items = [*self._items, *_ITEMS.decode(response["output"])]
         name = msgspec.json.decode(response["id"], type=str)
