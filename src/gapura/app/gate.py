@@ -21,6 +21,7 @@ from gapura.clock import Clock
 from gapura.gate.authorizer import Access, Authorizer
 from gapura.gate.edge import EdgeProtocol
 from gapura.gate.http import App
+from gapura.gate.inquiries import Inquiries
 from gapura.gate.link import Link, State
 from gapura.gate.memory import Memory
 from gapura.gate.metrics import Metrics, shadow_samples
@@ -104,7 +105,8 @@ class GateProcess:
             },
             self._more_samples,
         )
-        self.app = App(self.gate, metrics, lambda: self.placing.problem)
+        inquiries = Inquiries(self.link.inquire, clock)
+        self.app = App(self.gate, metrics, lambda: self.placing.problem, inquiries)
 
     async def run(self, stop: asyncio.Event, listeners: Sequence[socket.socket], life: Life) -> None:
         """Serve until `stop`; then begun requests end, and what was lent goes back.  `listeners`: the gates' own, and

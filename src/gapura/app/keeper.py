@@ -31,6 +31,7 @@ from gapura.keeper.granting import Granting
 from gapura.keeper.hearing import Hearing
 from gapura.keeper.hub import Hub
 from gapura.keeper.ingest import Ingest
+from gapura.keeper.inquiries import Inquiries
 from gapura.keeper.jobs import Jobs
 from gapura.keeper.lending import Lending
 from gapura.keeper.outbox import Outbox
@@ -41,6 +42,7 @@ from gapura.keeper.remembering import Remembering
 from gapura.keeper.residing import Residing
 from gapura.keeper.returning import Returning
 from gapura.portal import Portal
+from gapura.providers.prices import of_book
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.settings import BadSetting, Settings
@@ -95,6 +97,8 @@ class Keeper:
         self.granting = Granting(self.store, self.jobs, self.publish, clock)
         self.proving = Proving(self.store, self.jobs, clock)
         self.outbox = Outbox(self.store, clock)
+        inquiries = Inquiries(self.store, lambda: of_book(self.rules.book), clock)
+        self.hub.on_inquiry = inquiries.answer
         self.mail = Mail(lambda: self.settings, clock)
         self.answering = Answering(self.store, lambda: self.settings, lambda: self.rules, self.mail, self.jobs)
         around = self._around = Surroundings(

@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "route": ("gapura.cli.route:route", "Routes: show, try one from an address."),
     "sandbox": ("gapura.cli.sandbox:sandbox", "Run the vendors' simulators alone."),
     "serve": ("gapura.cli.serve:serve", "Run the gateway."),
-    "usage": ("gapura.cli.usage:usage", "Tokens by account, key, model and provider."),
+    "usage": ("gapura.cli.usage:usage", "Tokens by account, key, model, provider, day and place."),
     "webhook": ("gapura.cli.webhook:webhook", "Endpoints that are told of events: list, add, test, replay."),
 }
 

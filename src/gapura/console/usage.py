@@ -5,7 +5,7 @@ import msgspec
 from gapura.clock import instant
 from gapura.console.operations import Call, Operation
 from gapura.console.problems import Invalid
-from gapura.store import records
+from gapura.store import records, uses
 
 FOREVER = 2**62
 
@@ -36,6 +36,41 @@ class Rows(msgspec.Struct, frozen=True):
     items: list[Row]
 
 
+class Grouping(Asked, forbid_unknown_fields=True, kw_only=True):
+    """`by`: some of day, account, key, model, provider, place, with commas between."""
+
+    by: str = "day,model"
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Answered requests that are alike in `of`."""
+
+    of: dict[str, str]
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    reasoning_tokens: int
+    estimated: int
+
+
+class Groups(msgspec.Struct, frozen=True):
+    items: list[Group]
+
+
+async def grouped(call: Call, query: Grouping) -> Groups:
+    """By whatever is asked for: one row a day and model, a key and place."""
+    since, until = period(query.since, query.until)
+    by = tuple(dict.fromkeys(query.by.split(",")))
+    for name in by:
+        if name not in uses.GROUPS:
+            raise Invalid(f"by: {name!r} is none of {', '.join(uses.GROUPS)}", param="by")
+    if query.key:
+        raise Invalid("key: rows are of all keys here; group by key", param="key")
+    found = await call.read(lambda db: uses.grouped(db, by, call.who.scope, query.account, since, until))
+    return Groups([Group(*row) for row in found])
+
+
 async def rows(call: Call, query: Asked) -> Rows:
     """One row an account, key, model and provider."""
     since, until = period(query.since, query.until)
@@ -55,4 +90,7 @@ def period(since: str, until: str) -> tuple[int, int]:
     return limits[0], limits[1]
 
 
-OPERATIONS = (Operation("GET", "/usage", ("usage.read",), rows),)
+OPERATIONS = (
+    Operation("GET", "/usage", ("usage.read",), rows),
+    Operation("GET", "/usage/by", ("usage.read",), grouped),
+)

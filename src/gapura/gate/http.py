@@ -11,6 +11,7 @@ import msgspec
 from gapura.errors import GapuraError, NotFound, Unready
 from gapura.gate import models
 from gapura.gate.head import refusal
+from gapura.gate.inquiries import Inquiries
 from gapura.gate.metrics import Metrics
 from gapura.providers import estimators
 from gapura.request import pipeline
@@ -24,6 +25,7 @@ from gapura.wire.dialect import Dialect
 from gapura.wire.endpoints import ENDPOINTS
 from gapura.wire.messages import MESSAGES, request
 from gapura.wire.openai import CHAT
+from gapura.wire.usage_pages import COSTS, USAGE
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -39,18 +41,25 @@ class Endpoint(NamedTuple):
 JSON = [(b"content-type", b"application/json")]
 KEPT = "/v1/responses/"
 
+# What the keeper answers, since gates have no database.
+INQUIRIES = ("/v1/usage", USAGE, COSTS)
+
 _ENCODER = msgspec.json.Encoder()
 
 
 class App:
     """The gate's ASGI application.  `atlas_problem`: why its place data are not the newest, "" where they are."""
 
-    def __init__(self, gate: Gate, metrics: Metrics, atlas_problem: Callable[[], str] = str) -> None:
+    def __init__(
+        self, gate: Gate, metrics: Metrics, atlas_problem: Callable[[], str] = str, inquiries: Inquiries | None = None
+    ) -> None:
+        self._inquiries = inquiries
         self._gate, self._metrics, self._atlas_problem = gate, metrics, atlas_problem
         self._paths: Mapping[str, Endpoint] = {
             **{path: Endpoint("POST", self._serve, dialect) for path, dialect in ENDPOINTS.items()},
             "/v1/messages/count_tokens": Endpoint("POST", self._count, MESSAGES),
             "/v1/models": Endpoint("GET", self._models),
+            **{path: Endpoint("GET", self._inquire) for path in INQUIRIES},
             "/livez": Endpoint("GET", self._livez),
             "/readyz": Endpoint("GET", self._readyz),
             "/metrics": Endpoint("GET", self._show_metrics),
@@ -88,6 +97,15 @@ class App:
 
     async def _models(self, exchange: Exchange) -> None:
         await self._say(exchange, models.listed(self._gate, exchange))
+
+    async def _inquire(self, exchange: Exchange) -> None:
+        """What the caller's account used; the keeper tells."""
+        caller = identify(exchange.headers, self._gate.directory, self._gate.pepper, exchange.at)
+        if self._inquiries is None:
+            raise Unready("This gateway cannot look up what was used.")
+        query = exchange.query.decode("latin-1")
+        body = await self._inquiries.answer(caller.account.id, exchange.path, query)
+        await exchange.answer(200, [*JSON, (b"cache-control", b"no-store")], body)
 
     async def _model(self, exchange: Exchange) -> None:
         name = exchange.path.removeprefix("/v1/models/")

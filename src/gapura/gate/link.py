@@ -26,6 +26,7 @@ from gapura.terms.link import (
     GiveBack,
     Grant,
     Hello,
+    Inquire,
     NewAtlas,
     NewDirectory,
     NewRules,
@@ -35,6 +36,7 @@ from gapura.terms.link import (
     Remember,
     Report,
     Tick,
+    Told,
     Welcome,
 )
 from gapura.wire.frames import FrameError, Unpacker, pack
@@ -77,7 +79,7 @@ class Link:
         self._path, self._patience_s = path, patience_s
         self._hello = Hello(VERSION, incarnation, gate, pid)
         self._writer: asyncio.StreamWriter | None = None
-        self._asked: dict[int, asyncio.Future[Any]] = {}  # the answers that are waited for: Grant, Found
+        self._asked: dict[int, asyncio.Future[Any]] = {}  # the answers that are waited for
         self._n = 0
 
     async def run(self, state: State) -> None:
@@ -111,18 +113,24 @@ class Link:
         found: Found = await self._answered(Remember(self._n, what, account, name, sealed), "look up what is kept")
         return found.sealed
 
-    async def _answered(self, message: Ask | Remember, to: str) -> Any:
+    async def _answered(self, message: Ask | Inquire | Remember, to: str, patience_s: float = 0) -> Any:
         if not self._send(message):
             raise Unready(f"This gateway cannot {to} now. Try again in a moment.")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked[message.n] = answer
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(patience_s or self._patience_s):
                 return await answer
         except TimeoutError as error:
             raise Unready(f"This gateway could not {to} in time. Try again.") from error
         finally:
             self._asked.pop(message.n, None)
+
+    async def inquire(self, account: str, path: str, query: str, patience_s: float) -> Told:
+        """What the keeper knows of an account's use.  Raises Unready where it is away, or takes longer."""
+        self._n += 1
+        told: Told = await self._answered(Inquire(self._n, account, path, query), "look up what was used", patience_s)
+        return told
 
     def give_back(self, back: GiveBack) -> None:
         """Where the keeper is away, it sees at the next Hello what this gate has let go of."""
@@ -147,7 +155,7 @@ class Link:
             case Grant():
                 state.purses.add(message)
                 self._answer(message)
-            case Found():
+            case Found() | Told():
                 self._answer(message)
             case Recall():
                 self._send(state.purses.recall(message.purse))
@@ -166,7 +174,7 @@ class Link:
             case _:
                 _learn(message, state)
 
-    def _answer(self, message: Grant | Found) -> None:
+    def _answer(self, message: Grant | Found | Told) -> None:
         if (answer := self._asked.get(message.n)) and not answer.done():
             answer.set_result(message)
 

@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,7 @@ from gapura.terms.link import (
     GiveBack,
     Grant,
     Hello,
+    Inquire,
     NewAtlas,
     NewDirectory,
     NewRules,
@@ -36,6 +37,7 @@ from gapura.terms.link import (
     Remember,
     Report,
     Tick,
+    Told,
     Welcome,
 )
 from gapura.wire.frames import FrameError, Unpacker, pack
@@ -85,7 +87,8 @@ class _Gate:
 
 class Hub:
     """`welcome` gives the whole state as it is now.  `reports` is the last word of each gate that ever came.
-    `remembering` keeps what gates want kept; without it nothing is."""
+    `remembering` keeps what gates want kept; without it nothing is.  `on_inquiry` answers
+    what callers ask of their use."""
 
     def __init__(
         self,
@@ -98,6 +101,7 @@ class Hub:
     ) -> None:
         self._remembering = remembering
         self.reports: dict[str, Report] = {}
+        self.on_inquiry: Callable[[Inquire], Awaitable[Told]] | None = None
         self._lender, self._welcome, self._clock, self._recall_s = lender, welcome, clock, recall_s
         self._gates: dict[str, _Gate] = {}
         self._deltas: list[Delta] = []
@@ -247,6 +251,8 @@ class Hub:
                 tasks.create_task(self._answer(gate, message))
             case Remember():
                 tasks.create_task(self._remember(gate, message))
+            case Inquire():
+                tasks.create_task(self._tell_use(gate, message))
             case GiveBack():
                 tasks.create_task(self._take_back(gate, message))
             case Report():
@@ -266,6 +272,10 @@ class Hub:
                 gate.send(await self._remembering.answer(asked))
         except StoreFailed as error:  # the gate hears nothing, and goes on without
             log.warning("nothing can be remembered", what=asked.what, error=str(error))
+
+    async def _tell_use(self, gate: _Gate, asked: Inquire) -> None:
+        if self.on_inquiry is not None:
+            gate.send(await self.on_inquiry(asked))
 
     async def _take_back(self, gate: _Gate, back: GiveBack) -> None:
         try:

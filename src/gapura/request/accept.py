@@ -53,6 +53,7 @@ class Exchange:
         "notes",
         "path",
         "peer",
+        "query",
         "started",
         "status",
     )
@@ -60,6 +61,7 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, request_id: str, at: int) -> None:
         self.id, self.at = request_id, at
         self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
         self.headers: Headers = scope["headers"]
         self.peer: str = scope["client"][0] if scope.get("client") else ""
         name = request_id.encode()

@@ -149,5 +149,26 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
     open_circuits: dict[str, int] = {}
 
 
-FromGate = Hello | Ask | GiveBack | Remember | Report
-FromKeeper = Welcome | Refuse | NewRules | NextRules | NewAtlas | NewDirectory | Delta | Grant | Found | Recall | Tick
+class Inquire(msgspec.Struct, frozen=True, tag="inquire"):
+    """A caller asks what its account used, has and paid; `path` and `query` as it sent them."""
+
+    n: int
+    account: str
+    path: str
+    query: str
+
+
+class Told(msgspec.Struct, frozen=True, tag="told"):
+    """The answer to Inquire `n`: a body for the caller.  `error`: what cannot be meant, and `param` where."""
+
+    n: int
+    body: bytes = b""
+    error: str = ""
+    param: str = ""
+    status: int = 200
+
+
+FromGate = Hello | Ask | GiveBack | Remember | Report | Inquire
+FromKeeper = (
+    Welcome | Refuse | NewRules | NextRules | NewAtlas | NewDirectory | Delta | Grant | Found | Recall | Tick | Told
+)
