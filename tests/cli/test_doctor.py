@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gapura.cli import ending
 
@@ -91,3 +93,23 @@ def test_the_authorizer(
         checks = found(run("doctor", "--json"))
     assert checks["authorizer"] == (state, told)
     assert checks["authorizer port"][0] == "wrong" and "in use" in checks["authorizer port"][1]
+
+
+def test_mail_is_read_whole_and_its_key_in_dns_is_told(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(run("doctor", "--json"))["mail"] == ("note", "there is no table [mail]: no letter is sent")
+    key = generate_private_key(65_537, 2_048)
+    (tmp_path / "dkim.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    table = '[mail]\nfrom = "Notices <notices@example.com>"\n'
+    signed = '[[mail.dkim]]\ndomain = "example.com"\nselector = "g"\nkey_file = "dkim.pem"\n'
+    (tmp_path / "gapura.toml").write_text(table + signed)
+    checks = found(run("doctor", "--json"))
+    assert checks["mail"] == ("ok", "notices@example.com, in en, id, zh-Hans") and checks["relay"][0] == "note"
+    assert checks["dkim"][1].startswith("g._domainkey.example.com TXT v=DKIM1; k=rsa; p=MII")
+    monkeypatch.setenv("GAPURA_SMTP_URL", "smtps://u:hunter2@smtp.example.com")
+    result = run("doctor", "--json")
+    assert found(result)["relay"] == ("ok", "smtp.example.com:465, TLS implicit") and "hunter2" not in result.stdout
+    (tmp_path / "gapura.toml").write_text(table + '[mail.returns]\nmaildir = "nowhere"\n')
+    result = run("doctor", "--json")
+    assert result.exit_code == ending.NO and "mail.returns.maildir: " in found(result)["mail"][1]

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import apsw
 import click
 
-from gapura import runtime
+from gapura import letters, post, runtime
 from gapura.app import rules
 from gapura.atlas import inventory, packs, sources
 from gapura.cli import ending, offline
@@ -21,6 +21,7 @@ from gapura.cli.egress import egress
 from gapura.cli.output import Output, table
 from gapura.clock import SECOND, instant, system_clock
 from gapura.errors import GapuraError
+from gapura.post import maildir
 from gapura.providers import catalogue
 from gapura.rulebook import papers
 from gapura.rulebook.compile import Rules
@@ -208,6 +209,22 @@ def _models(_: Settings) -> Iterator[Finding]:
         yield Finding("models", "ok", told)
 
 
+def _mail(settings: Settings) -> Iterator[Finding]:
+    here = Path.cwd()
+    found, relay = letters.read(settings.documents, here), post.read(settings.documents, settings.smtp_url, here)
+    if found is None:
+        yield Finding("mail", "note", "there is no table [mail]: no letter is sent")
+        return
+    sender, texts = found
+    yield Finding("mail", "ok", f"{sender.address}, in {texts.told}")
+    told = f"{relay.host}:{relay.port}, TLS {relay.tls}" if relay else "set GAPURA_SMTP_URL; nothing is sent without it"
+    yield Finding("relay", "ok" if relay else "note", told)
+    for signer in sender.signers:
+        yield Finding("dkim", "ok", "{} TXT {}".format(*signer.record))
+    if place := maildir.folder(settings.documents, here):
+        yield Finding("returned mail", "ok", str(place))
+
+
 def _authorizer(settings: Settings, guarded: frozenset[str]) -> Finding:
     product = settings.authorizer_product
     if product and product not in guarded:
@@ -227,4 +244,5 @@ CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "atlas": _atlas,
     "policies": _rules,
     "models": _models,
+    "mail": _mail,
 }
