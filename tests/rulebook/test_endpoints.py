@@ -2,8 +2,10 @@
 
 import pytest
 
+from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.endpoints import endpoints
+from gapura.rulebook.read import read
 from gapura.terms.rulebook import Endpoint
 
 
@@ -70,3 +72,28 @@ def test_mistakes(documents: dict[str, object], message: str) -> None:
     with pytest.raises(BadDocument) as caught:
         endpoints(documents, configured=["qwen"], base_urls={})
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "url", "policies"),
+    [
+        ("zai", "", "https://api.z.ai/api/paas/v4", ["z.ai/api"]),
+        ("glm", "", "https://open.bigmodel.cn/api/paas/v4", []),
+        ("anthropic", "", "https://api.anthropic.com/v1", ["anthropic/api"]),
+        ("mine", "openai", "https://relay.example/v1", ["openai/api"]),
+        ("mine", "compatible", "https://api.openai.com/v1", ["openai/api"]),
+        ("mine", "anthropic", "https://relay.example/v1", ["anthropic/api"]),
+        ("gemini", "", "https://generativelanguage.googleapis.com/v1beta/openai", ["google/gemini-api"]),
+        ("mine", "compatible", "https://api.mistral.ai/v1", ["mistral/api"]),
+        ("mine", "vllm", "http://10.0.0.7/v1", []),
+    ],
+)
+def test_a_provider_is_not_another_one_for_being_called_otherwise(
+    name: str, kind: str, url: str, policies: list[str]
+) -> None:
+    """The lists of its vendor hold, whatever the operator calls it."""
+    table = {"base_url": url} | ({"kind": kind} if kind else {})
+    reached = endpoints({"providers": {name: table}}, configured={name}, base_urls={})
+    book = read({}, endpoints=reached, models={})
+    assert [policy.name for policy in book.policies] == policies
+    assert Rules(book).is_guarded(name) == bool(policies)

@@ -93,11 +93,19 @@ class Server(Quirks, frozen=True, forbid_unknown_fields=True, kw_only=True):
     base_url: str = ""
 
 
+class KnownAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Under which names lists of places have kinds and hosts."""
+
+    kinds: dict[str, str]
+    hosts: dict[str, str]
+
+
 class Servers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By kind; `hosts` are those of kinds that are none of these servers."""
 
     as_of: str
     hosts: dict[str, str]
+    known_as: KnownAs
     servers: dict[str, Server]
 
 

@@ -76,6 +76,14 @@ def home(name: str, kind: str = "") -> str:
     return server.base_url if server is not None else known_servers().hosts.get(kind, "")
 
 
+def known_as(name: str, kind: str, host: str) -> frozenset[str]:
+    """The names under which lists of places may mean a provider: its own, its kind's, and that of whose host it is.
+    A provider is not another one for being called otherwise."""
+    told = known_servers().known_as
+    kind = kind or name
+    return frozenset({name, kind, told.kinds.get(kind, kind), told.hosts.get(host.lower(), name)})
+
+
 def provider(name: str, kind: str = "", quirks: Mapping[str, Any] | None = None) -> Provider:
     """The provider `name`, which is of the kind of that name where no other is stated.  Raises BadKind."""
     kind, given = kind or name, quirks or {}

@@ -63,7 +63,8 @@ class Rules:
         self.endpoints: dict[str, Endpoint] = {endpoint.provider: endpoint for endpoint in book.endpoints}
         self._stand_ins = tuple(self.endpoints) if book.stand_ins is None else book.stand_ins
         shelves = {policy.name: Guard(policy, Shelf(policy)) for policy in book.policies}
-        guarded = {(name, product_of(policy)) for policy in book.policies for name in policy.pack.guards}
+        providers = {endpoint.provider for endpoint in book.endpoints}
+        guarded = {(name, product_of(policy)) for policy in book.policies for name in {*policy.pack.guards, *providers}}
         self._guards = {
             (provider, product): tuple(shelves[policy.name] for policy in guarding(book, provider, product))
             for provider, product in guarded

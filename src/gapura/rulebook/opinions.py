@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gapura.providers.kinds import known_as
 from gapura.rulebook.conditions import for_model
 from gapura.rulebook.facts import Facts
 from gapura.rulebook.shelf import Shelf
@@ -83,10 +84,11 @@ def guarding(book: Rulebook, provider: str, product: str = "api") -> tuple[Polic
     """The policies that guard this product of the provider where it is reached."""
     endpoint = next((endpoint for endpoint in book.endpoints if endpoint.provider == provider), None)
     host = (urlsplit(endpoint.base_url).hostname or "") if endpoint else ""
+    names = known_as(provider, endpoint.kind if endpoint else "", host)
     return tuple(
         policy
         for policy in book.policies
-        if provider in policy.pack.guards
+        if not names.isdisjoint(policy.pack.guards)
         and product_of(policy) == product
         and (not policy.pack.hosts or host in policy.pack.hosts)
     )

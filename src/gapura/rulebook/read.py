@@ -13,6 +13,7 @@ import msgspec
 
 from gapura.atlas import packs
 from gapura.atlas.territories import resolve
+from gapura.providers.kinds import known_as
 from gapura.rulebook import stand_ins
 from gapura.rulebook.documents import BadDocument, below, territory
 from gapura.rulebook.lists import lists
@@ -89,6 +90,11 @@ def _defaults(endpoints: Iterable[Endpoint]) -> tuple[Policy, ...]:
     found = [
         name
         for endpoint in endpoints
-        for name in packs.guarding(endpoint.provider, urlsplit(endpoint.base_url).hostname or "")
+        for known in sorted(known_as(endpoint.provider, endpoint.kind, _host(endpoint)))
+        for name in packs.guarding(known, _host(endpoint))
     ]
     return tuple(Policy(name=name, pack=packs.pack(name)) for name in dict.fromkeys(found))
+
+
+def _host(endpoint: Endpoint) -> str:
+    return urlsplit(endpoint.base_url).hostname or ""
