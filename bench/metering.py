@@ -275,11 +275,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="gm-"))
+    folder, on = Path(tempfile.mkdtemp(prefix="gm-")), machine()
     found = uvloop.run(run(folder, given.rounds, given.seconds))
     at = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")  # noqa: TID251 - a log's date
     settings = {"rounds": given.rounds, "seconds": given.seconds, "connections": CONNECTIONS}
-    text = json.dumps({"ok": not found["problems"], "at": at, **found, **settings, "machine": machine()}, indent=1)
+    text = json.dumps({"ok": not found["problems"], "at": at, **found, **settings, "machine": on}, indent=1)
     print(text)
     if given.out:
         given.out.write_text(text + "\n")
