@@ -10,6 +10,7 @@ import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -95,6 +96,14 @@ def environment(folder: Path, runtime: str, **given: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     ports = {"GAPURA_PORT": "0", "GAPURA_ADMIN_PORT": "0", "GAPURA_WORKERS": "1"}
     return {**kept, "XDG_RUNTIME_DIR": runtime, "PWD": str(folder), **ports, **given}
+
+
+def free_port() -> int:
+    """For what has to be known by its address before it listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class Ended(NamedTuple):

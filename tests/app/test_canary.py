@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 import pytest
 from tests.app.echo import echoing
-from tests.app.running import Answer, Ended, Gateway, environment, request, run, runtime_folder, until
+from tests.app.running import Answer, Ended, Gateway, environment, free_port, request, run, runtime_folder, until
 
 CALLERS = ("valid key", "unknown key", "revoked key", "header", "cookie", "query", "prompt", "asserted place")
 OURS = ("openai key", "qwen key", "ernie key", "glm key", "secret", "authorizer secret", "relay password", "comment")
 ADMINS = ("token", "wrong token", "made key", "made token", "contact", "contact of a bug", "reason")
-NAMES = (*CALLERS, *OURS, *ADMINS, "answer")
+PAGES = ("made link",)
+NAMES = (*CALLERS, *OURS, *ADMINS, *PAGES, "answer")
 
 STORE = {"files of the home", "backup"}
 ALLOWED: Mapping[str, set[str]] = {
@@ -28,8 +29,9 @@ ALLOWED: Mapping[str, set[str]] = {
     "prompt": {"answers"},  # a vendor's refusal quotes it to whoever sent it
     "made key": {"key create"},
     "made token": {"principal create"},
-    "contact": {"accounts", *STORE},
-    "reason": {"audit list", *STORE},
+    "made link": {"appeal link"},
+    "contact": {"accounts", "audit evidence", *STORE},
+    "reason": {"audit list", "audit export", "audit evidence", *STORE},
 }
 
 DOCUMENT = """
@@ -154,11 +156,27 @@ class Story:
         self.cli("account", "suspend", "acme", "--reason", self.canaries["reason"], "--confirm", "acme")
         self.cli("audit", "list", place="audit list")
         self.cli("audit", "list", "--json", place="audit list")
+        self.cli("audit", "export", place="audit export")
+        self.cli("audit", "evidence", "acme", "-o", "pack")
+        for kind in ("json", "html"):
+            self.note("audit evidence", (self.gateway.folder / f"pack.{kind}").read_bytes())
         for args in ("audit verify", "usage", "key list", "principal list", "record export", "doctor"):
             self.cli(*args.split())
             self.cli(*args.split(), "--json")
         self.cli("backup", "kept.db")
         self.note("backup", (self.gateway.folder / "kept.db").read_bytes())
+
+    def pages(self) -> None:
+        """An account's own, by its link and by keys."""
+        site, link = self.env["GAPURA_PUBLIC_URL"], self.canaries["made link"]
+        self.heard(request(f"{site}/enter/{link}"), "pages")
+        self.heard(request(f"{site}/enter/{link}x/object?lang={link}"), "pages")
+        for key in ("valid key", "unknown key", "revoked key"):
+            form = {"content-type": "application/x-www-form-urlencoded"}
+            self.heard(request(f"{site}/enter", "POST", f"key={self.canaries[key]}".encode(), form), "pages")
+            given = {"authorization": f"Bearer {self.canaries[key]}", "cookie": f"gapura={self.canaries[key]}"}
+            for path in ("/account", "/account.json", "/objections/apl_1.json"):
+                self.heard(request(site + path, headers=given), "pages")
 
     def rest(self) -> None:
         """What is there without being asked for."""
@@ -195,7 +213,10 @@ def found(request: pytest.FixtureRequest, folder: Path) -> Iterator[Found]:
     routes = [f'[routes.{v}-{m}]\ntargets = ["{v}/{m}"]\nfirst_token_s = 5' for v in vendors for m in MODELS]
     (here / "gapura.toml").write_text(DOCUMENT.format(comment=canaries["comment"], routes="\n".join(routes)))
     with echoing(canaries["answer"]) as port, runtime_folder() as runtime:
+        pages = free_port()
         settings = {
+            "GAPURA_PUBLIC_URL": f"http://127.0.0.1:{pages}",
+            "GAPURA_PORTAL_PORT": str(pages),
             "GAPURA_SITE_TERRITORY": "SG",
             "GAPURA_LOG_LEVEL": "debug",
             "GAPURA_LOG_FORMAT": request.param,
@@ -229,6 +250,10 @@ def told(story: Story) -> Found:
     story.cli("key", "revoke", revoked["key"]["id"], "--confirm", revoked["key"]["id"], "--reason", "tried")
     principal = ("principal", "create", "--role", "auditor", "--name", "Ayu", "--json")
     story.canaries["made token"] = json.loads(story.cli(*principal, place="principal create").out)["data"]["token"]
+    link = ("appeal", "link", "default", "--reason", "tried", "--json")
+    url = json.loads(story.cli(*link, place="appeal link").out)["data"]["url"]
+    story.canaries["made link"] = url.rpartition("/")[2]
+    story.pages()
     story.callers()
     story.killed()
     story.operators()

@@ -1,22 +1,14 @@
 """Accounts' pages as `gapura serve` serves them: on a listener of their own where there is a public address, and with
 neither links nor keys in what the program writes."""
 
-import socket
 from pathlib import Path
 
 import pytest
-from tests.app.running import KEY, Gateway, environment, request, run
+from tests.app.running import KEY, Gateway, environment, free_port, request, run
 
 from gapura.settings import Settings
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_there_are_none_unless_there_is_an_address(tmp_path: Path, runtime: str) -> None:
