@@ -197,6 +197,19 @@ def test_usage_that_nobody_told_is_estimated_and_said_to_be(name: str) -> None:
     assert out.count(b'"estimated":true') == 1
 
 
+def test_logprobs_go_with_the_deltas_and_at_the_end() -> None:
+    entry = {"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []}
+    choice = {"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [entry]}, "finish_reason": None}
+    piece = b"data: " + json.dumps({"id": "c-1", "choices": [choice]}).encode() + b"\n\n"
+    assert RESPONSES.into_chat is not None
+    asked = RESPONSES.into_chat(b'{"model":"m","input":"a","top_logprobs":1}')
+    reader = Retold(PROVIDERS["openai"].reader("m", include_usage=False), asked.retelling(7), 7)
+    said = events(reader.feed(piece + chunk({}, "stop") + DONE))
+    assert [event["logprobs"] for event in said if kind(event) == "response.output_text.delta"] == [[entry]]
+    assert said[-1]["response"]["output"][0]["content"][0]["logprobs"] == [entry]
+    assert told("messages", "openai", [piece, chunk({}, "stop"), DONE])[2] == ""
+
+
 @settings(max_examples=60)
 @given(pieces=st.lists(st.binary(max_size=30) | st.sampled_from([chunk({"content": "a"}), DONE, COST]), max_size=6))
 @pytest.mark.parametrize("name", ASKS)

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from tests.request.conftest import HALO, KEY, LAST, WHOLE, Bench, Said, Vendor, bench, says, streams
 
+from gapura.providers import PROVIDERS
+from gapura.request.translate import Ask, translate
 from gapura.terms.caller import Account, Caller, Key
 from gapura.terms.link import Grant
+from gapura.terms.rulebook import Route, Target
 from gapura.terms.usage import Usage
+from gapura.wire.messages import MESSAGES
 
 ASKS: dict[str, dict[str, Any]] = {
     "/v1/responses": {"model": "m", "input": "Halo"},
@@ -177,3 +181,14 @@ def test_rerank_reads_the_query_with_each_document() -> None:
             assert vendor.asked == 0
 
     asyncio.run(story())
+
+
+def test_beta_features_are_asked_of_anthropic_and_are_a_loss_elsewhere() -> None:
+    body = json.dumps(ASKS["/v1/messages"]).encode()
+    header = (b"anthropic-beta", b"context-1m-2025-08-07")
+    for provider, lost in (("anthropic", []), ("qwen", ["anthropic-beta"])):
+        target = Target(provider, "m")
+        ask = Ask(MESSAGES, body, MESSAGES.read(body), Route(model="m", targets=(target,)), None, strict=False)
+        ask.headers = (header,)
+        sent = translate(ask, target, PROVIDERS[provider])
+        assert ([loss.field for loss in sent.losses], header in sent.sent.headers) == (lost, provider == "anthropic")

@@ -101,6 +101,8 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
         settling.held(metering, body)
         ask = Ask(exchange.dialect, body, asked, route, None, strict=caller.key.strict)
         ask.limited = metering.limited
+        if wanted := exchange.dialect.headers:
+            ask.headers = tuple([header for header in exchange.headers if header[0] in wanted])
         await _answer(exchange, gate, settling, ask, targets, metering)
     except GapuraError as error:
         settling.failed(error, started=exchange.started)

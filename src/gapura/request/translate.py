@@ -7,6 +7,8 @@ fields is skipped; strict routes and keys refuse behavioural losses too; a route
 
 from functools import partial
 
+from msgspec.structs import replace
+
 from gapura.errors import BadRequest
 from gapura.providers import catalogue
 from gapura.providers.base import Provider
@@ -26,6 +28,7 @@ class Ask:
         self.dialect, self.body, self.asked, self.route = dialect, body, asked, route
         self.cap, self.strict = cap, strict
         self.limited = False  # whether somebody counts what it costs
+        self.headers: tuple[tuple[bytes, bytes], ...] = ()  # those of the dialect
         self._carried: Carried | None = None
 
     def as_chat(self) -> Carried | None:
@@ -64,6 +67,8 @@ def carry(ask: Ask, target: Target, provider: Provider) -> Outbound:
     if operation is not None:
         done = operation.translate(ask.body, asked, target.model, ask.cap)
         losses = done.losses
+        if ask.headers:
+            done = replace(done, headers=(*done.headers, *ask.headers))
     else:
         carried, operation = ask.as_chat(), provider.operation("chat")
         if carried is None or operation is None:
@@ -71,6 +76,7 @@ def carry(ask: Ask, target: Target, provider: Provider) -> Outbound:
         asked = openai.read(carried.body)
         done = operation.translate(carried.body, asked, target.model, ask.cap)
         losses = carried.losses + _named(done.losses, carried)
+        losses += tuple([Loss(name.decode(), "not sent to this provider", "behavioural") for name, _ in ask.headers])
     if isinstance(route, StandIn):
         losses = (Loss("model", route.why, route.weighs), *losses)
     elif ask.dialect.kind == "embeddings":

@@ -44,7 +44,7 @@ class Choice(msgspec.Struct):
     index: int = 0
     delta: Message | None = None
     message: Message | None = None
-    logprobs: msgspec.Raw | None = None
+    logprobs: Any = None
     finish_reason: str | None = None
 
 
@@ -74,10 +74,9 @@ def whole(body: bytes) -> tuple[Chat, Choice, Message]:
     return said, choice, choice.message
 
 
-def logprobs_of(said: msgspec.Raw | None) -> list[dict[str, Any]]:
+def logprobs_of(said: Any) -> list[dict[str, Any]]:
     """The entries of the text: token, logprob, bytes, top_logprobs."""
-    found = msgspec.json.decode(said) if said is not None else None
-    return (found.get("content") or []) if isinstance(found, dict) else []
+    return (said.get("content") or []) if isinstance(said, dict) else []
 
 
 def chunks(data: bytes) -> Iterator[Chat]:

@@ -82,7 +82,8 @@ class Carried(Protocol):
 class Dialect(NamedTuple):
     """`read` raises BadRequest that names the field.  `render` is an error before the first byte, `render_event` after
     it.  `into_chat`: None where there is no such way, or no need of one.  `finish`, given what `read` gave, is the last
-    touch on a plain answer."""
+    touch on a plain answer.  `headers` of the request are a part of what is asked for: they go with it where it is not
+    translated."""
 
     kind: Kind
     read: Callable[[bytes], Asked]
@@ -90,3 +91,4 @@ class Dialect(NamedTuple):
     render_event: Callable[[GapuraError], bytes]
     into_chat: Callable[[bytes], Carried] | None = None
     finish: Callable[[Any, bytes], bytes] | None = None
+    headers: frozenset[bytes] = frozenset()

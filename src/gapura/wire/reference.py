@@ -89,6 +89,8 @@ for `reasoning.encrypted_content`, so that the next turn can build on the answer
 
 *Thinking* comes to those who asked for it, without a signature: only Anthropic can sign it.
 
+The header `anthropic-beta` goes to Anthropic; elsewhere it is a loss (`anthropic-beta`, behavioural).
+
 *Stop reasons*: `end_turn`, `max_tokens`, `tool_use`, `refusal`. Vendors do not say which stop sequence it was.
 """,
     "Completions": """\

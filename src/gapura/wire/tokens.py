@@ -15,13 +15,15 @@ VIDEO = 129_024
 OVERHEAD = 256
 
 
-def bound(body: bytes) -> int:
-    """Input tokens of a chat request: never less than a vendor counts.
+def bound(body: bytes, images: int | None = None) -> int:
+    """Input tokens of a chat request: never less than a vendor counts.  `images`: how many, where that is said in
+    another way than in chat.
 
     A token is made of at least one byte of text, and JSON's own signs around a message outnumber the markers that
     vendors put in their place, so the body's length bounds all that is text.
     """
-    images = (body.count(b'"image_url"') + 1) // 2
+    if images is None:
+        images = (body.count(b'"image_url"') + 1) // 2
     return len(body) + OVERHEAD + images * IMAGE + body.count(b'"video_url"') * VIDEO
 
 

@@ -8,4 +8,4 @@ from gapura.wire.dialect import Dialect
 from gapura.wire.messages.errors import render, render_event
 from gapura.wire.messages.request import Carried, read
 
-MESSAGES = Dialect("messages", read, render, render_event, Carried)
+MESSAGES = Dialect("messages", read, render, render_event, Carried, headers=frozenset({b"anthropic-beta"}))

@@ -87,7 +87,7 @@ class MessagesRequest(msgspec.Struct, kw_only=True, gc=False):
         return self.max_tokens
 
     def bound(self, body: bytes) -> int:
-        return tokens.bound(body)
+        return tokens.bound(body, body.count(b'"image"'))
 
 
 _READ = msgspec.json.Decoder(MessagesRequest)

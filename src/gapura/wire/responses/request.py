@@ -90,7 +90,7 @@ class ResponsesRequest(msgspec.Struct, kw_only=True, gc=False):
         return self.max_output_tokens
 
     def bound(self, body: bytes) -> int:
-        return tokens.bound(body)
+        return tokens.bound(body, body.count(b'"input_image"'))
 
 
 _READ = msgspec.json.Decoder(ResponsesRequest)

@@ -141,7 +141,7 @@ class Stream:
         output = [] if usage is None else self._output
         return response(self._head or Chat(), self._names, self._echo, output, usage, reason)
 
-    def _say(self, kind: str, text: str, logprobs: msgspec.Raw | None, out: list[bytes]) -> None:
+    def _say(self, kind: str, text: str, logprobs: Any, out: list[bytes]) -> None:
         speech = self._speech
         if speech is None or speech.kind != kind:
             speech = self._speak(kind, out)
