@@ -14,4 +14,5 @@ def test_the_page_is_written_from_the_tables() -> None:
 
 def test_every_endpoint_is_on_the_page() -> None:
     paths = App(None, None)._paths  # type: ignore[arg-type]  # only its table is looked at
-    assert [path for path in paths if path.startswith("/v1/") and f" {path}`" not in HEAD] == []
+    asked = [path for path, endpoint in paths.items() if path.startswith("/v1/") and endpoint.method == "POST"]
+    assert asked and [path for path in asked if f" {path}`" not in HEAD] == []

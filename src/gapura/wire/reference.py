@@ -25,6 +25,8 @@ Written from the tables in `gapura.wire` by `python -m gapura.wire.reference`; d
 | `POST /v1/rerank` | documents by their relevance | vendors that have it; OpenAI has not |
 | `GET /v1/models`, `GET /v1/models/NAME` | what this key may ask for | nobody |
 
+`GET /v1/usage` and OpenAI's questions for it are on a page of their own: [usage](usage.md).
+
 With the header `anthropic-version` models are listed as Anthropic does.
 
 The same holds for all that ask a model: place, policy, limits, budgets, routes, warnings and the record are those of
