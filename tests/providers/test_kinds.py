@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gapura.providers import PROVIDERS, base, kinds
+from gapura.providers import PROVIDERS, base, catalogue, kinds
 from gapura.providers.compatible import servers
 from gapura.providers.kinds import BadKind, provider
 from gapura.wire import openai
@@ -165,3 +165,13 @@ def test_quirks_change_how_it_speaks() -> None:
     signed = provider("glm", "", {"tokens": True})
     assert signed.expires and dict(signed.headers("id.secret"))[b"authorization"].startswith(b"Bearer eyJ")
     assert dict(provider("glm").headers("id.secret"))[b"authorization"] == b"Bearer id.secret"
+
+
+def test_each_kind_of_ours_has_a_vendors_models() -> None:
+    vendors = catalogue.catalogue().vendors
+    assert {kind: kinds.models_of(kind) for kind in PROVIDERS if kinds.models_of(kind) != kind} == {
+        "azure": "openai",
+        "dashscope": "qwen",
+        "zai": "glm",
+    }
+    assert all(kinds.models_of(kind) in vendors for kind in PROVIDERS)

@@ -7,7 +7,7 @@ import msgspec
 
 from gapura.compat.requests import Recorded
 from gapura.errors import BadRequest
-from gapura.providers import PROVIDERS, catalogue
+from gapura.providers import PROVIDERS, catalogue, kinds
 from gapura.providers.counterparts import counterpart
 from gapura.request.translate import Ask, TooMuchLost, carry
 from gapura.rulebook.documents import nearest
@@ -85,14 +85,14 @@ def aim(name: str) -> Aim:
     """`qwen-plus`, `qwen/qwen-plus` or `qwen`.  Raises BadRequest for what is none of them."""
     vendors = catalogue.catalogue().vendors
     provider, slash, model = name.partition("/")
-    if slash and provider in vendors and model:
+    if slash and provider in PROVIDERS and model:
         return Aim(name, provider, model)
-    if name in vendors:
+    if name in PROVIDERS:
         return Aim(name, name, "")
     for vendor, known in vendors.items():
         if name in known.models:
             return Aim(name, vendor, name)
-    names = [*vendors, *(model for known in vendors.values() for model in known.models)]
+    names = [*PROVIDERS, *(model for known in vendors.values() for model in known.models)]
     raise BadRequest(f"--target {name}: neither a provider nor a known model{nearest(name, names)}", param="target")
 
 
@@ -143,9 +143,10 @@ def judge(request: Recorded, one: Aim, dialects: Mapping[str, Dialect]) -> Judge
 
 def _counterpart(asked: str, provider: str) -> str:
     """Its own model where it has one of that name."""
-    if asked in catalogue.catalogue().vendors[provider].models:
+    family = kinds.models_of(provider)
+    if asked in catalogue.catalogue().vendors[family].models:
         return asked
-    return counterpart(asked, provider)
+    return counterpart(asked, family)
 
 
 def _add(lost: dict[tuple[str, str, str, str], FieldLost], target: str, judged: Judged) -> None:

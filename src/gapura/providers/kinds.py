@@ -76,6 +76,12 @@ def home(name: str, kind: str = "") -> str:
     return server.base_url if server is not None else known_servers().hosts.get(kind, "")
 
 
+def models_of(kind: str) -> str:
+    """The vendor in the catalogue whose models a kind of ours has: `openai` for `azure`."""
+    ours = PROVIDERS[kind]
+    return "openai" if isinstance(ours, Azure) else (ours.facts or kind) if isinstance(ours, Vendor) else kind
+
+
 def known_as(name: str, kind: str, host: str) -> frozenset[str]:
     """The names under which lists of places may mean a provider: its own, its kind's, and that of whose host it is.
     A provider is not another one for being called otherwise."""
