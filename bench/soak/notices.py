@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from bench.soak.notices_keeper import settings
 
 from gapura.app.home import prepare
 from gapura.clock import SECOND, system_clock, text
+from gapura.crash import VARIABLE
 from gapura.store import accounts, campaigns, deliveries, jobs, members, rulebooks
 from gapura.store.base import Connection
 from gapura.store.rulebooks import By
@@ -64,33 +66,41 @@ class Mailbox:
         raw = bytes(envelope.content or b"")
         taken = time.monotonic()
         self.busy.set()
-        await asyncio.sleep(self._rng.uniform(0.005, 0.06))
+        await asyncio.sleep(self._rng.uniform(0.01, 0.08))
         name = next(line for line in raw.splitlines() if line.lower().startswith(b"message-id:"))
         self.copies.append(Copy(name.partition(b":")[2].strip().decode(), taken, time.monotonic(), raw))
+        self.busy.set()
         return "250 2.0.0 OK"
 
 
 class Run:
     """One campaign, from its start to the verdict."""
 
-    def __init__(self, folder: Path, people: int, kills: int, seed: int) -> None:
-        self.home, self.people, self.kills = folder / "home", people, kills
+    def __init__(self, folder: Path, people: int, kills: int, seed: int, stages: int = len(STAGES)) -> None:
+        self.home, self.people, self.kills, self.stages = folder / "home", people, kills, stages
         self.rng = random.Random(seed)
         self.mailbox = Mailbox(self.rng)
         self.killed: list[float] = []
         self.problems: list[str] = []
         self._url = ""
+        self._starts = 0
 
     async def go(self) -> dict[str, Any]:
+        async with self.begun():
+            await self.arm()
+            for number, days in enumerate(OFFSETS_DAYS[: self.stages]):
+                await self._stage(number, days)
+        return await asyncio.to_thread(self.judge)
+
+    @asynccontextmanager
+    async def begun(self) -> AsyncIterator[None]:
+        """With a mail server, and a campaign that has been started."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: SMTP(self.mailbox, loop=loop, hostname="relay.test"), "127.0.0.1", 0)
         self._url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}?tls=none"
         await asyncio.to_thread(self._populate)
-        await self._arm()
-        for number, days in enumerate(OFFSETS_DAYS):
-            await self._stage(number, days)
+        yield
         server.close()
-        return await asyncio.to_thread(self._judge)
 
     def _store(self) -> Store:
         return Store.open(settings(self.home, self._url).database_path)
@@ -123,30 +133,30 @@ class Run:
         store.write(work).result()
         store.close()
 
-    async def _arm(self) -> None:
+    async def arm(self) -> None:
         """An hour before the first letters its dates are put in force."""
-        process = await self._start(0)
+        process = await self.start(0)
         with closing(self._store()) as store:
             for _ in range(int(PATIENCE_S / 0.1)):
                 if store.read(campaigns.page)[0].armed:
                     break
                 await asyncio.sleep(0.1)
-        await self._stop(process)
+        await self.stop(process)
 
     async def _stage(self, number: int, days: int) -> None:
         """Kills while the letters of this stage go out, until all have arrived."""
-        share = self.kills * (number + 1) // len(STAGES)
+        share = self.kills * (number + 1) // self.stages
         wanted = (number + 1) * self.people
         until = time.monotonic() + PATIENCE_S
         while True:
             before = len({one.message_id for one in self.mailbox.copies})
-            process = await self._start(days * 86_400 + HOUR + 600)
+            process = await self.start(self.ahead(days))
             if len(self.killed) < share and before < wanted:
                 self.mailbox.busy.clear()
                 await self._kill(process)
             else:
-                await self._finish(wanted)
-                await self._stop(process)
+                await self.finish(wanted)
+                await self.stop(process)
             arrived = len({one.message_id for one in self.mailbox.copies})
             if arrived >= wanted:
                 return
@@ -155,10 +165,17 @@ class Run:
                 self.problems.append(f"{STAGES[number]}: {arrived} of {wanted} letters, and no more come")
                 return
 
-    async def _start(self, ahead_s: int) -> asyncio.subprocess.Process:
+    def ahead(self, days: int) -> int:
+        """Seconds; a minute more at each start, so that what waits for the next try is due."""
+        self._starts += 1
+        return days * 86_400 + HOUR + 600 + 61 * self._starts
+
+    async def start(self, ahead_s: int, crash: str = "") -> asyncio.subprocess.Process:
+        """A keeper that is ready.  `crash`: the point at which it will die."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bench.soak.notices_keeper", str(self.home), self._url, str(ahead_s),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+            env=os.environ | ({VARIABLE: crash} if crash else {}),
         )  # fmt: skip
         assert process.stdout is not None
         await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)
@@ -166,8 +183,8 @@ class Run:
 
     async def _kill(self, process: asyncio.subprocess.Process) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.mailbox.busy.wait(), 20)
-            await asyncio.sleep(self.rng.uniform(0, 0.15))
+            await asyncio.wait_for(self.mailbox.busy.wait(), 5)
+            await asyncio.sleep(self.rng.uniform(0, 0.1))
         self.killed.append(time.monotonic())
         if self.rng.random() < 0.5:
             os.killpg(process.pid, signal.SIGKILL)
@@ -175,7 +192,7 @@ class Run:
             process.kill()
         await process.wait()
 
-    async def _finish(self, wanted: int) -> None:
+    async def finish(self, wanted: int) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 while len({one.message_id for one in self.mailbox.copies}) < wanted:
@@ -183,12 +200,12 @@ class Run:
                     await self.mailbox.busy.wait()
         await asyncio.sleep(1)  # so that the last answers are stored
 
-    async def _stop(self, process: asyncio.subprocess.Process) -> None:
+    async def stop(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
         process.stdin.close()
         await asyncio.wait_for(process.wait(), PATIENCE_S)
 
-    def _judge(self) -> dict[str, Any]:
+    def judge(self) -> dict[str, Any]:
         with closing(self._store()) as store:
             notices, cases = store.read(_written)
         taken: dict[str, list[Copy]] = defaultdict(list)
@@ -199,13 +216,13 @@ class Run:
                 self.problems.append(
                     f"{one.account} {one.stage}: {one.state}, taken {len(taken[one.message_id])} times"
                 )
-        if len(notices) != self.people * len(STAGES):
-            self.problems.append(f"{len(notices)} notices, and not {self.people * len(STAGES)}")
+        if len(notices) != self.people * self.stages:
+            self.problems.append(f"{len(notices)} notices, and not {self.people * self.stages}")
         twice = {name: copies for name, copies in taken.items() if len(copies) > 1}
         for name, copies in twice.items():
             self._judge_twice(name, copies, cases)
         return {
-            "kills": len(self.killed), "people": self.people, "stages": len(STAGES), "notices": len(notices),
+            "kills": len(self.killed), "people": self.people, "stages": self.stages, "notices": len(notices),
             "letters": len(self.mailbox.copies), "twice": len(twice), "cases_in_the_report": len(cases),
             "problems": self.problems,
         }  # fmt: skip

@@ -17,7 +17,7 @@ from gapura.clock import SECOND, system_clock
 from gapura.settings import Settings
 
 # Slow enough that a kill finds something under way.
-RELAY: dict[str, Any] = {"connections": 4, "messages_per_s": 0, "each_domain": {"messages_per_s": 0, "connections": 4}}
+RELAY: dict[str, Any] = {"connections": 2, "messages_per_s": 0, "each_domain": {"messages_per_s": 0, "connections": 2}}
 MAIL: dict[str, Any] = {"from": "Notices <notices@operator.example>", "relay": RELAY}
 
 

@@ -28,7 +28,7 @@ from collections.abc import Callable
 VARIABLE = "GAPURA_CRASH_AT"
 POINTS = (
     "while-leasing", "before-open", "after-open", "mid-stream", "before-end", "after-end", "during-ingest",
-    "after-webhook",
+    "after-webhook", "during-select", "before-sending", "after-sending",
 )  # fmt: skip
 
 

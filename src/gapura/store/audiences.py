@@ -112,11 +112,12 @@ _SPARED = """
     OR account IN (
         SELECT account FROM exception WHERE policy = :policy AND state = 'open' AND kind IN ('exception', 'release')
         AND starts <= :due_at AND (ends = 0 OR ends > :due_at))"""
+# CROSS JOIN: in this order.  Left to itself SQLite walks through all accounts once a slice.
 _ENROL = """
     INSERT INTO campaign_account (campaign, account, state, round, days, requests, first_day, last_day, since, stage,
                                   next_at)
     SELECT :campaign, c.account, 'affected', 1, c.days, c.requests, c.first_day, c.last_day, :at, d.stage, d.next_at
-    FROM temp.candidate c JOIN account a ON a.id = c.account JOIN temp.due d ON d.zone = a.zone
+    FROM temp.candidate c CROSS JOIN account a ON a.id = c.account CROSS JOIN temp.due d ON d.zone = a.zone
     WHERE true ON CONFLICT DO UPDATE SET
         days = excluded.days, requests = excluded.requests, first_day = excluded.first_day,
         last_day = excluded.last_day, reason = '', state = 'affected',
@@ -125,7 +126,9 @@ _ENROL = """
         stage = CASE state WHEN 'released' THEN excluded.stage ELSE stage END,
         next_at = CASE state WHEN 'released' THEN excluded.next_at ELSE next_at END,
         told_at = CASE state WHEN 'released' THEN 0 ELSE told_at END,
-        told_by = CASE state WHEN 'released' THEN '' ELSE told_by END"""
+        told_by = CASE state WHEN 'released' THEN '' ELSE told_by END
+    WHERE state = 'released' OR days <> excluded.days OR requests <> excluded.requests OR last_day <> excluded.last_day
+        OR first_day <> excluded.first_day"""
 
 _HERE = "campaign = ? AND account > ? AND account <= ? AND state = 'affected'"
 _GONE = "account NOT IN (SELECT account FROM temp.candidate)"
@@ -173,7 +176,9 @@ def _unenrolled(question: Question, account: str, days: int, requests: int, firs
 def weigh(db: Connection, question: Question, of: Slice, due: Due, spared: Spared | None) -> Weighed:
     """Enrols who is affected, and releases who is no more."""
     _candidates(db, question, of, spared)
-    zones = db.execute("SELECT DISTINCT a.zone FROM temp.candidate c JOIN account a ON a.id = c.account").fetchall()
+    zones = db.execute(
+        "SELECT DISTINCT a.zone FROM temp.candidate c CROSS JOIN account a ON a.id = c.account"
+    ).fetchall()
     db.executemany("INSERT INTO temp.due VALUES (?, ?, ?)", [(str(zone), *due(str(zone))) for (zone,) in zones])
     where = (question.campaign, *of)
     before: Any = db.execute(f"SELECT count(*) FROM campaign_account WHERE {_HERE}", where).get  # noqa: S608 - ours
