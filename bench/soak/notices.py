@@ -63,7 +63,8 @@ class Mailbox:
         self._rng = rng
 
     async def handle_DATA(self, _: SMTP, __: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        raw = bytes(envelope.content or b"")
+        raw = envelope.content
+        assert isinstance(raw, bytes)
         taken = time.monotonic()
         self.busy.set()
         await asyncio.sleep(self._rng.uniform(0.01, 0.08))

@@ -8,7 +8,6 @@ import msgspec
 from gapura.app.ruling import Ruling
 from gapura.atlas import territories
 from gapura.atlas.sources import Atlas
-from gapura.errors import NotFound
 from gapura.providers import catalogue
 from gapura.rulebook import arming, papers
 from gapura.rulebook.conditions import for_everybody
@@ -39,13 +38,14 @@ class Surroundings:
         self._tell = publish
 
     def policy(self, kept: Kept) -> Policy:
-        """In force, once it runs; before that, of the version that it names."""
-        if kept.armed:
-            name = kept.spec.policy
-            if found := next((one for one in self._ruling.rules.book.policies if one.name == name), None):
-                return found
-            raise NotFound(f"there is no policy {name} in force any more", param="policy")
-        return arming.policy(*self._document(kept).content, kept.spec.policy)
+        """In force, once it runs; before that, of the version that it names, and after it was taken out of force, of
+        the one that it put in force."""
+        name = kept.spec.policy
+        if not kept.armed:
+            return arming.policy(*self._document(kept).content, name)
+        if found := next((one for one in self._ruling.rules.book.policies if one.name == name), None):
+            return found
+        return arming.policy(*self._store.read(lambda db: rulebooks.document(db, kept.armed)).content, name)
 
     def spared(self, policy: Policy, at: int) -> Callable[[str, str], bool] | None:
         if all(for_everybody(rule) for rule in policy.rules):

@@ -1,0 +1,145 @@
+"""What else a campaign does: pause, recall, suspend, tell by header alone, take a back-test's word."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.campaign.scene import PLACES, Operator, Person, text_of
+from tests.campaign.test_river import JUNE, begun, run
+
+SUSPENDS = (
+    JUNE
+    + """
+acts = [{{ effect = "block" }}, {{ effect = "suspend", by = "account", after_days = 3 }}]
+"""
+)
+
+
+async def started(it: Operator, document: str = JUNE) -> Person:
+    acme = await begun(it, document)
+    await it.api("POST", "/campaigns/june-2024/start", {"confirm": "june-2024", "reason": "now"})
+    await it.settled()
+    return acme
+
+
+async def effect(it: Operator, acme: Person, place: str = "CN") -> str:
+    said = await it.it.chat(PLACES[place], acme.key)
+    return said.effect if "gapura-decision" in said.headers else str(said.status)
+
+
+def test_a_pause_hits_nobody(tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(it: Operator) -> None:
+        acme = await started(it)
+        await it.api("POST", "/campaigns/june-2024/pause", {"reason": "counsel looks at it"})
+        await it.days("2024-07-10T12:00:00+08:00")
+        assert it.letters() == [] and await effect(it, acme) == "warn", "it was not told, and the date is over"
+        rehearsed = await it.api("POST", "/campaigns/june-2024/resume", {})
+        assert rehearsed["dry_run"] and rehearsed["confirm"] == "june-2024"
+        await it.api("POST", "/campaigns/june-2024/resume", {"confirm": "june-2024", "reason": "sound"})
+        await it.settled()
+        (first,) = it.letters()
+        assert "2024年7月24日" in text_of(first).replace(" ", ""), "its own day is a fortnight from now"
+        await it.days("2024-07-24T11:59:00+08:00")
+        assert await effect(it, acme) == "warn"
+        await it.days("2024-07-24T13:00:00+08:00")
+        assert await effect(it, acme) == "block"
+
+    run(tmp_path, runtime, monkeypatch, story)
+
+
+def test_what_is_recalled_is_undone_and_told(tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(it: Operator) -> None:
+        acme = await started(it)
+        await it.days("2024-07-09T12:00:00+08:00")
+        assert await effect(it, acme) == "block"
+        before = len(it.letters())
+        nameless = await it.ask("POST", "/campaigns/june-2024/recall", {"confirm": "june-2024"})
+        assert nameless.status == 422 and b"reason" in nameless.body
+        done = await it.api(
+            "POST", "/campaigns/june-2024/recall", {"confirm": "june-2024", "reason": "the list was withdrawn"}
+        )
+        assert (done["campaign"]["state"], done["undone"]) == ("recalled", 1)
+        await it.settled()
+        assert await effect(it, acme) == "allow"
+        assert len(it.letters()) == before + 1 and "the list was withdrawn" in text_of(it.letters()[-1])
+        await it.days("2024-07-20T12:00:00+08:00")
+        assert len(it.letters()) == before + 1, "and nothing after that"
+
+    run(tmp_path, runtime, monkeypatch, story)
+
+
+def test_an_account_is_suspended_where_it_says_so(
+    tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(it: Operator) -> None:
+        acme = await started(it, SUSPENDS)
+        await it.days("2024-07-12T12:00:00+08:00")
+        said = await it.it.chat(PLACES["SG"], acme.key)
+        assert (said.status, json.loads(said.body)["error"]["code"]) == (403, "account_suspended")
+        entries = (await it.api("GET", "/audit?limit=1000"))["items"]
+        (why,) = [one["reason"] for one in entries if one["action"] == "account.status"]
+        assert why.startswith("suspended: campaign june-2024")
+        await it.api("POST", "/campaigns/june-2024/recall", {"confirm": "june-2024", "reason": "a mistake"})
+        await it.settled()
+        assert await effect(it, acme, "SG") == "allow"
+
+    run(tmp_path, runtime, monkeypatch, story)
+
+
+def test_told_by_its_answers_alone(tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(it: Operator) -> None:
+        it.mailbox.script["RCPT"] = lambda _, __, envelope: (
+            None if envelope.rcpt_tos[-1] == "ops@operator.example" else "550 5.1.1 no such user"
+        )
+        acme = await started(it, JUNE + "fallback = {{ header_days = 3 }}\n")
+        await it.days("2024-06-24T12:00:00+08:00")
+        for number in range(3):
+            assert await effect(it, acme) == "warn"
+            await it.days(f"2024-06-{25 + number}T12:00:00+08:00")
+        people = (await it.api("GET", "/campaigns/june-2024"))["people"]
+        assert people["by"] == {"header": 1}, people
+        assert await effect(it, acme) == "warn"
+        await it.days("2024-07-12T12:00:00+08:00")
+        assert await effect(it, acme) == "block" and it.letters() == []
+
+    run(tmp_path, runtime, monkeypatch, story)
+
+
+def test_whoever_cannot_be_told_is_not_blocked(tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(it: Operator) -> None:
+        it.mailbox.script["RCPT"] = lambda _, __, envelope: (
+            None if envelope.rcpt_tos[-1] == "ops@operator.example" else "550 5.1.1 no such user"
+        )
+        acme = await started(it)
+        await it.days("2024-08-01T12:00:00+08:00")
+        assert await effect(it, acme) == "warn"
+
+    run(tmp_path, runtime, monkeypatch, story)
+
+
+def row(account: str, **more: Any) -> bytes:
+    said = {"account": account, "days": 7, "hit_requests": 9, "first": 1, "last": 2, "territories": {"CN": 9}} | more
+    return json.dumps(said).encode() + b"\n"
+
+
+def test_whom_a_back_test_names(tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(it: Operator) -> None:
+        await begun(it)
+        told = await it.ask("POST", "/campaigns/june-2024/audience", row("acme"))
+        assert told.status == 409 and b"source" in told.body
+        version = (await it.api("GET", "/campaigns/june-2024"))["spec"]["version"]
+        document = (JUNE + '[audience]\nsource = "backtest"\n').format(version=version)
+        changed = await it.api("POST", "/campaigns", document.encode())
+        assert changed["campaign"]["state"] == "draft" and changed["campaign"]["approved_by"] == ""
+        lines = row("acme") + row("acme", hit_requests=1, territories={"HK": 1}) + row("nobody")
+        lines += row("traveller", standing="traveller")
+        assert await it.api("POST", "/campaigns/june-2024/audience", lines) == {
+            "accounts": 1, "others": 1, "unknown": ["nobody"],
+        }  # fmt: skip
+        bad = await it.ask("POST", "/campaigns/june-2024/audience", row("acme") + b'{"account": 1}')
+        assert bad.status == 400 and b"line 2" in bad.body
+        preview = await it.api("POST", "/campaigns/june-2024/preview", {"samples": 1})
+        assert (preview["people"], preview["requests"]) == (1, 10)
+
+    run(tmp_path, runtime, monkeypatch, story)
