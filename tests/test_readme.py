@@ -27,6 +27,7 @@ MASKS = [
     (r"\b(dec|req|acc|key)_[0-9a-f]{32}", r"\1_…"),
     (r"\b(gt|sk-gp)-\w+…?", r"\1-…"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "NOW"),
+    (r"\b[0-9a-f]{64}\b", "HASH"),
     (r"\b[0-9a-f]{16}\b", "VERSION"),
     (r"127\.0\.0\.1:\d+", "HERE"),
     (r"^(state +).*/", r"\1"),
