@@ -7,8 +7,9 @@ import pytest
 from tests.portal.conftest import BLOCK_FROM, Browser, Scene, turn
 
 from gapura.portal import limits
-from gapura.store import accounts, appeals, audit, keys, links
+from gapura.store import accounts, appeals, audit, exceptions, keys, links
 from gapura.store.appeals import Decision
+from gapura.store.exceptions import Wanted
 from gapura.store.visits import DAY
 
 
@@ -68,6 +69,7 @@ def test_from_the_objection_to_the_decision(scene: Scene) -> None:
     assert "Your office is in Singapore." in page and "Granted" in page and "prn_secret" not in page
     account = browser.get("/account?lang=en").text
     assert "This rule is lifted for your account." in account and "Move to a provider" not in account
+    assert "will be refused" not in account, "what is lifted does not stop"
     (entry,) = scene.store.read(audit.entries)
     assert (entry.actor, entry.action, entry.subject) == (scene.acme, "appeal.file", scene.acme)
 
@@ -248,3 +250,14 @@ def test_links_in_letters_lead_here(scene: Scene) -> None:
 def test_it_answers_under_its_own_name_alone(scene: Scene) -> None:
     reply = scene.browser().get("/", host="evil.example")
     assert reply.status in {400, 403, 421} and "form" not in reply.text
+
+
+def test_what_is_lifted_for_a_time_says_what_comes_then(scene: Scene) -> None:
+    wanted = Wanted(account=scene.acme, policy="openai/api", reason="contract", ends=BLOCK_FROM - DAY)
+    scene.store.write(lambda db: exceptions.put(db, wanted, scene.clock())).result()
+    page = scene.browser(scene.acme).get("/account?lang=en").text
+    assert "lifted for your account until January 14, 2027" in page and "From January 15, 2027" in page
+    (lifted,) = scene.store.read(lambda db: exceptions.of_account(db, scene.acme))
+    scene.store.write(lambda db: exceptions.review(db, lifted.id, scene.clock(), ends=BLOCK_FROM + DAY)).result()
+    page = scene.browser(scene.acme).get("/account?lang=en").text
+    assert "lifted for your account until January 16, 2027" in page and "will be refused" not in page

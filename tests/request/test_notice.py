@@ -10,7 +10,7 @@ from gapura.request.decide import decide
 from gapura.request.notice import Notices
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.read import read
-from gapura.terms.caller import Account, Caller, Key, Notice
+from gapura.terms.caller import Account, Caller, Key, Lifted, Notice
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Endpoint
 
@@ -34,8 +34,9 @@ def told(
     name: str = "acme",
     territory: str = "CN",
     sent: tuple[Notice, ...] = (),
+    lifted: tuple[Lifted, ...] = (),
 ) -> dict[str, str]:
-    caller = Caller(Key("k", "a", "gp"), Account("a", name, "o", notices=sent))
+    caller = Caller(Key("k", "a", "gp"), Account("a", name, "o", notices=sent, lifted=lifted))
     origin, route = Origin(territory, "certain", "peer"), used.route("gpt-4o")
     assert route
     decision = decide(used, route, caller, origin, at, "dec_1")
@@ -125,3 +126,14 @@ def test_what_a_stage_is_called_cannot_break_the_header() -> None:
     named = msgspec.structs.replace(TOLD, stage='T"\r\nset-cookie: x')
     notice = told(rules(WARN, BLOCK), sent=(named,))["gapura-notice"]
     assert notice.isascii() and notice.isprintable() and notice.count('"') == 12
+
+
+def test_whoever_was_released_is_told_nothing_of_it() -> None:
+    used = rules(WARN, BLOCK)
+    for_good = Lifted("exc_1", "supported countries", "exception", "contract")
+    assert told(used, sent=(TOLD,), lifted=(for_good,)) == {}
+    assert told(used, territory="SG", sent=(TOLD,), lifted=(for_good,)) == {}
+    too_short = msgspec.structs.replace(for_good, ends=TOLD.effective_at)
+    assert "ntc_1" in told(used, sent=(TOLD,), lifted=(too_short,))["gapura-notice"]
+    other = msgspec.structs.replace(for_good, policy="another")
+    assert "ntc_1" in told(used, sent=(TOLD,), lifted=(other,))["gapura-notice"]

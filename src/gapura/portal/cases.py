@@ -10,7 +10,7 @@ import msgspec
 
 from gapura.rulebook.conditions import over
 from gapura.rulebook.opinions import product_name
-from gapura.rulebook.weigh import covers, phase_in_force
+from gapura.rulebook.weigh import covers, phase_in_force, released
 from gapura.store import accounts, appeals, evidence, visits
 from gapura.store.appeals import OPEN, Appeal, Move, State
 from gapura.store.base import Connection
@@ -18,6 +18,7 @@ from gapura.terms.caller import Account, Lifted, Notice, Status
 from gapura.terms.letter import Evidence, Way
 from gapura.terms.rulebook import Effect, Policy
 
+Ahead = Literal["", "warn", "block", "suspend"]
 Standing = Literal["served", "warned", "stopped"]
 STANDING: dict[Effect, Standing] = {"allow": "served", "warn": "warned", "review": "warned", "block": "stopped"}
 LONGEST_REASON = 4_000
@@ -44,7 +45,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     standing: Standing
     since: int
-    ahead: Literal["", "warn", "block", "suspend"]
+    ahead: Ahead
     effective_at: int
     evidence: Evidence | None
     told: tuple[Told, ...]
@@ -107,11 +108,10 @@ def _cases(
     judged = {one.policy for one in visits.known(db, account.id) if one.given}
     for policy in policies:
         seen = evidence.against(db, account.id, lambda place, policy=policy: covers(policy, place, at), at)  # type: ignore[misc]
-        told = tuple(one for one in account.notices if one.policy == policy.name)
-        lifted = [one for one in account.lifted if one.policy == policy.name and _stands(one, at)]
-        if seen or told or lifted or policy.name in judged:
-            open_ = any(one.policy == policy.name and one.state in OPEN for one in made)
-            yield _case(policy, seen, told, lifted, at, may_object=not open_ and _hits(lifted))
+        objecting = any(one.policy == policy.name and one.state in OPEN for one in made)
+        case = _case(policy, account, seen, at, objecting=objecting)
+        if seen or case.told or case.lifted or policy.name in judged:
+            yield case
 
 
 def _with_ways(case: Case, ways: Ways) -> Case:
@@ -122,11 +122,11 @@ def _with_ways(case: Case, ways: Ways) -> Case:
     return msgspec.structs.replace(case, ways=ways([place.territory for place in case.evidence.places]))
 
 
-def _case(
-    policy: Policy, seen: Evidence | None, told: tuple[Notice, ...], lifted: list[Lifted], at: int, *, may_object: bool
-) -> Case:
+def _case(policy: Policy, account: Account, seen: Evidence | None, at: int, *, objecting: bool) -> Case:
+    told = [one for one in account.notices if one.policy == policy.name]
+    lifted = [one for one in account.lifted if one.policy == policy.name and _stands(one, at)]
     phase = phase_in_force(policy, at)
-    ahead, effective_at = _ahead(policy, told, at)
+    ahead, effective_at = _ahead(policy, account, told, at)
     return Case(
         policy=policy.name,
         service=product_name(policy),
@@ -140,20 +140,19 @@ def _case(
         told=tuple(Told(one.stage, one.at, one.effect, one.effective_at) for one in told),
         lifted={one.kind: one.ends for one in lifted},
         ways=(),
-        may_object=may_object,
+        may_object=not objecting and _hits(lifted),
         days=policy.appeals.days,
         interim=policy.appeals.interim,
     )
 
 
-def _ahead(policy: Policy, told: tuple[Notice, ...], at: int) -> tuple[Literal["", "warn", "block", "suspend"], int]:
-    """What the account was told, else the next phase that blocks."""
-    for notice in sorted(told, key=lambda one: one.effective_at):
-        if notice.effective_at > at:
-            return notice.effect, notice.effective_at
-    for phase in policy.phases:
-        if phase.effect == "block" and phase.starts > at:
-            return "block", phase.starts
+def _ahead(policy: Policy, account: Account, told: list[Notice], at: int) -> tuple[Ahead, int]:
+    """What the account was told, else the next phase that blocks; nothing that a person has lifted for it by then."""
+    stated: list[tuple[Ahead, int]] = sorted(((one.effect, one.effective_at) for one in told), key=lambda one: one[1])
+    blocks: list[tuple[Ahead, int]] = [("block", one.starts) for one in policy.phases if one.effect == "block"]
+    for effect, date in (*stated, *blocks):
+        if date > at and not released(account, policy.name, date):
+            return effect, date
     return "", 0
 
 

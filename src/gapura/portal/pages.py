@@ -124,9 +124,9 @@ def _what(voice: Voice, zone: str, case: Case) -> list[str]:
             told.append(voice.say("case.lifted"))
     if case.ahead:
         told.append(voice.say(f"case.stops_{case.ahead}", moment=voice.moment(case.effective_at, zone), places=places))
-    elif case.standing == "stopped" and case.since:
+    elif case.standing == "stopped" and case.since and not told:
         told.append(voice.say("case.stopped_since", moment=voice.moment(case.since, zone), places=places))
-    else:
+    elif not told:
         told.append(voice.say(f"case.{case.standing}", places=places))
     return told
 

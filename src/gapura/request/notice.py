@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from gapura.clock import SECOND, text
 from gapura.rulebook.ahead import Ahead, ahead
 from gapura.rulebook.compile import Memo, Rules
-from gapura.rulebook.weigh import phase_in_force
+from gapura.rulebook.weigh import phase_in_force, released
 from gapura.terms.caller import Account, Caller, Notice
 from gapura.terms.place import Origin
 from gapura.terms.verdict import Decision, Verdict
@@ -57,7 +57,7 @@ class Notices:
         if rules is not self._rules:
             self._rules, self._known = rules, Memo()
         place = (origin.territory, origin.certainty, rules.part(origin), origin.network)
-        ahead_of = tuple(one for one in account.notices if at < one.effective_at)
+        ahead_of = tuple(one for one in account.notices if at < one.effective_at and not _is_over(account, one))
         key = (what, place, rules.standing(account, at), rules.stretch(at), ahead_of)
         known = self._known.get(key)
         if known is None:
@@ -86,6 +86,11 @@ class Notices:
         if link := ", ".join(f'<{page}>; rel="{relation}"' for relation, page in links.items() if page):
             headers.append((b"link", link.encode()))
         return headers
+
+
+def _is_over(account: Account, notice: Notice) -> bool:
+    """What it was told does not befall it any more."""
+    return bool(account.lifted) and released(account, notice.policy, notice.effective_at)
 
 
 def _block(what: tuple[str, ...], block: Ahead | None, notices: tuple[Notice, ...]) -> Iterator[str]:

@@ -72,6 +72,12 @@ def exempt(policy: Policy, account: Account, at: int) -> bool:
     )
 
 
+def released(account: Account, policy: str, at: int) -> bool:
+    """Whether a person has lifted the policy for the account at that instant: what is announced does not befall it."""
+    kinds = {"exception", "release"}
+    return any(one.policy == policy and one.kind in kinds and not _untimely(one, at) for one in account.lifted)
+
+
 def announced(policy: Policy) -> set[int]:
     """Every instant at which phases and rules may change the policy's answer."""
     rules = {instant for rule in policy.rules for instant in (rule.starts, rule.ends)}
