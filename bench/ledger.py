@@ -196,6 +196,11 @@ def verified(store: Store) -> dict[str, Any]:
     }
 
 
+def _share(rounds: list[dict[str, Any]]) -> float:
+    """Of the bare loop's rate in the same round."""
+    return statistics.median(one["ledger"]["per_s"] / one["bare"]["per_s"] for one in rounds)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     for name, value in (("seconds", 5), ("rounds", 3), ("transfers", 10_000_000), ("grants", 1_000_000)):
@@ -207,31 +212,37 @@ def main() -> int:
         "at": time.strftime("%Y-%m-%d"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}",
         "python": platform.python_version(), "sqlite": apsw.sqlite_lib_version(), "callers": CALLERS, "wanted": WANTED,
-        "rounds": [],
+        "load": os.getloadavg()[0],
     }  # fmt: skip
     try:
         with bare(folder) as plain, opened(folder) as store:
-            for number in range(given.rounds):
-                one = {"bare": rate(plain, given.seconds), "ledger": rate(holds(store, f"r{number}"), given.seconds)}
-                found["rounds"].append(one)
-                print(json.dumps(one), file=sys.stderr)
+
+            def stage(name: str) -> list[dict[str, Any]]:
+                """Rounds of both, one after the other: neighbours on the machine slow both."""
+                rounds = []
+                for number in range(given.rounds):
+                    one = {"bare": rate(plain, given.seconds)}
+                    one["ledger"] = rate(holds(store, f"{name}{number}"), given.seconds)
+                    print(name, json.dumps(one), file=sys.stderr)
+                    rounds.append(one)
+                return rounds
+
+            found["empty"] = stage("empty")
             fill(store, given.grants, 0)
-            found["with_grants"] = {"grants": given.grants, **rate(holds(store, "grants"), given.seconds)}
+            found["grants"] = {"count": given.grants, "rounds": stage("grants")}
             fill(store, 0, given.transfers)
-            found["bare_again"] = rate(plain, given.seconds)
-            found["with_transfers"] = {"transfers": given.transfers, **rate(holds(store, "all"), given.seconds)}
+            found["transfers"] = {"count": given.transfers, "rounds": stage("transfers")}
             while store.write(lambda db: chain.seal(db, SECRET)).result():
                 pass
             found["verify"] = verified(store)
             found["bytes"] = (folder / "gapura.db").stat().st_size
     finally:
         shutil.rmtree(folder)
-    before = statistics.median(one["ledger"]["per_s"] for one in found["rounds"])
-    found["ledger_to_bare"] = round(statistics.median(
-        one["ledger"]["per_s"] / one["bare"]["per_s"] for one in found["rounds"]), 3)  # fmt: skip
+    before = _share(found["empty"])
+    found["ledger_to_bare"] = round(before, 3)
     found["slower_by"] = {
-        "a million grants": round(1 - found["with_grants"]["per_s"] / before, 3),
-        "ten million transfers": round(1 - found["with_transfers"]["per_s"] / before, 3),
+        "a million grants": round(1 - _share(found["grants"]["rounds"]) / before, 3),
+        "ten million transfers": round(1 - _share(found["transfers"]["rounds"]) / before, 3),
     }
     text = json.dumps(found, indent=1)
     print(text)

@@ -74,7 +74,9 @@ class Shared:
             try:
                 return self._read(work)
             except self._driver.OperationalError:
-                self._reader = None
+                if self._reader is not None:
+                    self._reader.close()
+                    self._reader = None
                 return self._read(work)
 
     def close(self) -> None:
