@@ -13,6 +13,7 @@ import pytest
 
 from gapura.cli import gapura
 from gapura.crash import VARIABLE as CRASH_AT
+from gapura.programme import offer
 from gapura.providers import catalogue
 from gapura.rulebook import lints, papers, trials
 from gapura.rulebook.compile import Rules
@@ -163,7 +164,10 @@ def documents() -> list[Block]:
 
 @pytest.mark.parametrize("block", documents(), ids=lambda block: block.page)
 def test_documents_can_be_meant(block: Block) -> None:
-    """Each example of a gapura.toml is read as at a start with all four providers."""
+    """Each example of a gapura.toml is read as at a start with all four providers, and each offer as an offer."""
+    if "programme" in tomllib.loads(block.code):
+        assert offer.read(block.code).grants
+        return
     settings = Settings.load({}, tomllib.loads(block.code))
     vendors = catalogue.catalogue().vendors
     reached = endpoints(

@@ -29,7 +29,8 @@ class Scene(Vendor):
         super().__init__(store, clock)
         self.told: list[tuple[str, int]] = []
         self.jobs = Jobs(store, clock)
-        Granting(store, self.jobs, self.publish, clock).begin()
+        self.recalled: list[str] = []
+        Granting(store, self.jobs, self.publish, self.recalled.append, clock).begin()
 
     def publish(self, _: Mapping[str, Key], changed: Mapping[str, Account]) -> None:
         self.told += [(account.external_id, len(account.grants)) for account in changed.values()]
@@ -83,6 +84,7 @@ def test_each_share_and_each_day_is_told_once(scene: Scene) -> None:
     one_end = [("grant.expires", 14), ("grant.expires", 7), ("grant.expires", 1), ("grant.expired", None)]
     assert scene.events()[5:] == one_end * 2
     assert scene.told[-1] == ("acme", 0)
+    assert scene.recalled == [f"gr:{fixed}", f"gr:{fixed}", f"gr:{matched}"], "exhausted, over, over"
     held = scene.store.read(lambda db: grants.get(db, matched))
     assert (held.state, held.standing.left) == ("expired", 0)
     assert scene.store.read(lambda db: ledger.balance(db, grants.wallet("moving", "tokens"))) == 10_000_000 - 1000

@@ -16,6 +16,7 @@ from gapura.store.rulebooks import By
 from gapura.store.sqlite import Store
 
 T = TypeVar("T")
+EXAMPLES = Path(__file__).parents[2] / "src/gapura/programme/data/examples"
 STARTS = instant("2024-06-25T00:00:00+08:00")
 NOW = instant("2024-06-28T09:00:00+08:00")
 
@@ -115,3 +116,12 @@ def vendor(tmp_path: Path, clock: TurnableClock) -> Iterator[Vendor]:
 def opened(vendor: Vendor) -> Vendor:
     vendor.open()
     return vendor
+
+
+def examples() -> list[str]:
+    """The names of those that are shipped."""
+    return sorted(file.stem for file in EXAMPLES.glob("*.toml"))
+
+
+def example(name: str) -> str:
+    return (EXAMPLES / f"{name}.toml").read_text("utf-8")

@@ -77,14 +77,20 @@ def vet(api: Api, out: Output, name: str, *, dry_run: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.argument("state", type=click.Choice(DECISIONS))
-@click.argument("claims", nargs=-1, required=True)
+@click.argument("claims", nargs=-1)
+@click.option("--state", "of", help="All claims of this state, as review, in place of CLAIMS.")
 @reason
 @click.option("--confirm", metavar="NAME", help="The programme again: does it.  Without: a dry run.")
 @speaks("programme.decide")
-def decide(api: Api, out: Output, name: str, state: str, claims: tuple[str, ...], **given: str) -> None:
-    """A person's word on CLAIMS (clm_…); vetting leaves them alone from then on."""
+def decide(api: Api, out: Output, name: str, state: str, claims: tuple[str, ...], **given: str | None) -> None:
+    """A person's word on CLAIMS (clm_…), or on all of a state; vetting leaves them alone from then on."""
     meant = _meant(out, given, name, "decide")
-    body = {"claims": list(claims), "state": state, "reason": given["reason"] or "rehearsal"}
+    if bool(claims) == bool(given["of"]):
+        raise click.UsageError("name claims, or say which with --state")
+    chosen = list(claims) or [one["id"] for one in api.every(f"/programmes/{name}/claims", state=given["of"])]
+    if not chosen:
+        raise Failed(f"{name} has no claims that are {given['of']}", code="not_found", field="state")
+    body = {"claims": chosen, "state": state, "reason": given["reason"] or "rehearsal"}
     done = api.post(f"/programmes/{name}/decide", body, dry_run=not meant)
     out.say(done, lambda: pairs({"claims": done["claims"], "state": state, "done": meant}))
 

@@ -147,6 +147,8 @@ async def revoke(call: Call, claim: str, query: Trial, body: Reason) -> Revoked:
     done = await call.change(intent, lambda db: pipeline.revoke(db, claim, who), Claim)
     if not query.dry_run:
         await publish(call, [done.account])
+        for grant in await call.read(lambda db: claims.granted(db, claim)):
+            call.context.recall(f"gr:{grant}")
     return Revoked(query.dry_run, done)
 
 

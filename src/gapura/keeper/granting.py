@@ -21,10 +21,13 @@ WATCH_S = 30.0
 
 
 class Granting:
-    """Its handlers are in `jobs` as soon as it is there; `begin` lets them start."""
+    """Its handlers are in `jobs` as soon as it is there; `begin` lets them start.  `recall`: gates give back what they
+    do not hold of a purse."""
 
-    def __init__(self, store: Store, runner: Jobs, publish: Publish, clock: Clock) -> None:
-        self._store, self._publish, self._clock = store, publish, clock
+    def __init__(
+        self, store: Store, runner: Jobs, publish: Publish, recall: Callable[[str], None], clock: Clock
+    ) -> None:
+        self._store, self._publish, self._recall, self._clock = store, publish, recall, clock
         runner.register(pipeline.JOB, self.make)
         runner.register(WATCH, self.watch)
 
@@ -54,7 +57,9 @@ class Granting:
         while True:
             at = self._clock()
             seen = await asyncio.wrap_future(self._store.write(lambda db, at=at: pipeline.watch(db, at)))  # type: ignore[misc]  # of the loop's turn
-            self._tell(seen.ended)
+            self._tell(seen.accounts)
+            for purse in seen.purses:  # what gates were lent of it, and do not hold, goes back to its wallet
+                self._recall(purse)
             if not seen.more:
                 return int(at + WATCH_S * SECOND)
 

@@ -284,23 +284,26 @@ def revoke(db: Connection, name: str, by: By) -> Claim:
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """`ended`: accounts of grants of which nothing is to be had any more; `more`: there is more to look at."""
+    """Grants of which nothing is to be had any more: their `accounts` and `purses`; `more`: there is more to see."""
 
-    ended: list[str]
+    accounts: list[str]
+    purses: list[str]
     more: bool
 
 
 def watch(db: Connection, at: int) -> Seen:
     """One piece of what time and use have brought: each is told once."""
     alerts = [*grants.due(db, at, PIECE), *grants.spent(db, at)]
-    ended = []
+    seen = Seen([], [], bool(alerts) or grants.behind(db))
     for alert in alerts:
-        topic, body = watched.event(alert, grants.get(db, alert.grant))
+        held = grants.get(db, alert.grant)
+        topic, body = watched.event(alert, held)
         outbox.put(db, topic, alert.account, body, at)
         if watched.ends(alert):
-            ended.append(alert.account)
-    budgets.tell(db, ended)
-    return Seen(ended, bool(alerts) or grants.behind(db))
+            seen.accounts.append(alert.account)
+            seen.purses.append(held.terms.purse)
+    budgets.tell(db, seen.accounts)
+    return seen
 
 
 def automatic(db: Connection, programme: str, wanted: Sequence[str], by: By) -> list[str]:
