@@ -22,12 +22,13 @@ def test_a_budget_from_its_beginning_to_its_end(home: Any) -> None:
     assert {one.id for account in told.values() for one in account.budgets} == {budget["id"]}
     assert [one["id"] for one in home.ask("GET", f"/accounts/{acme}").json["budgets"]] == [budget["id"]]
     purse = home.store.read(lambda db: budgets.get(db, None, budget["id"])).purse(home.clock())
-    assert home.ask("GET", f"/budgets/{budget['id']}").json == {"budget": budget, "windows": []}
+    assert home.ask("GET", f"/budgets/{budget['id']}").json["windows"] == []
     home.store.write(lambda db: budgets.open_window(db, purse, home.clock())).result()
     (window,) = home.ask("GET", f"/budgets/{budget['id']}").json["windows"]
     assert window["ends"] - window["starts"] == 86_400_000_000 and window["standing"]["left"] == 100
     changed = home.ask("POST", "/budgets", stated | {"amount": 40}).json
-    assert changed == budget | {"amount": 40} and home.ask("GET", "/budgets").json["items"] == [changed]
+    assert changed == budget | {"amount": 40}
+    assert home.ask("GET", "/budgets").json["items"] == [{k: v for k, v in changed.items() if k != "unpriced"}]
     removed = home.ask("POST", f"/budgets/{budget['id']}/remove", {"reason": "over"})
     assert removed.status == 200 and home.ask("GET", "/budgets").json["items"] == []
     assert home.ask("GET", f"/budgets/{budget['id']}").status == 404
@@ -63,3 +64,15 @@ def test_another_organisations_budget_does_not_exist(home: Any) -> None:
     assert home.ask_tcp(token, "POST", f"/budgets/{budget}/remove", {}).status == 404
     assert home.ask_tcp(token, "GET", "/budgets").json["items"] == []
     assert home.ask_tcp(token, "POST", "/budgets", {"amount": 5, "organisation": "org-a"}).status == 404
+
+
+def test_targets_that_a_budget_in_money_shuts_out_are_named(home: Any) -> None:
+    made(home, "acme")
+    stated = {"amount": 5, "organisation": "org-a", "unit": "USD"}
+    assert home.ask("POST", "/budgets", stated).json["unpriced"] == []
+    home.documents |= {"routes": {"m": {"targets": ["openai/gpt-4o-mini", "qwen/qwen-nobody-knows"]}}}
+    home.ask("POST", "/policies/reload")
+    assert home.ask("POST", "/budgets", stated).json["unpriced"] == ["qwen/qwen-nobody-knows"]
+    in_cny = home.ask("POST", "/budgets", stated | {"unit": "CNY", "models": ["gpt-*"]}).json
+    assert "openai/gpt-4o-mini" in in_cny["unpriced"] and "qwen/qwen-plus" not in in_cny["unpriced"]
+    assert home.ask("POST", "/budgets", stated | {"unit": "tokens"}).json["unpriced"] == []

@@ -13,6 +13,7 @@ from gapura.clock import text
 
 COLUMNS = ("id", "amount", "unit", "window", "zone", "organisation", "account", "key", "models")
 WINDOWS = ("starts", "ends", "granted", "left", "lent", "spent", "unreconciled")
+FEW = 5
 COUNTED = {"tokens", "requests"}
 
 reason = click.option("--reason", default="", help="Why; it stands in the audit.")
@@ -60,6 +61,9 @@ def set_(api: Api, out: Output, amount: str, unit: str, **said: Any) -> None:
     if said["account"]:
         said["account"] = account_id(api, said["account"], said["organisation"])
     found = api.post("/budgets", said)
+    if missing := found["unpriced"]:
+        few = ", ".join(missing[:FEW]) + (" …" if len(missing) > FEW else "")
+        out.warn(f"{len(missing)} targets have no price in {unit}, so it lets nothing through to them: {few}")
     out.say(found, lambda: table([_row(found)], COLUMNS))
 
 

@@ -19,6 +19,13 @@ class NewBudget(Wanted, frozen=True, forbid_unknown_fields=True, kw_only=True):
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
+class BudgetSet(Budget, frozen=True, kw_only=True):
+    """A budget as it is now.  `unpriced`: targets of routes that it lets nothing through to, because they have no price
+    in its currency."""
+
+    unpriced: tuple[str, ...] = ()
+
+
 class Budgets(msgspec.Struct, frozen=True):
     """`next` "": this is the last page."""
 
@@ -53,19 +60,20 @@ async def show(call: Call, budget: str) -> Shown:
     return await call.read(work)
 
 
-async def set_(call: Call, body: NewBudget) -> Budget:
+async def set_(call: Call, body: NewBudget) -> BudgetSet:
     """States a budget: made where there is none of this scope, window and unit, else its amount and zone change.
 
     Every gate knows within a second.  A lower amount takes what is left at once, and the rest as gates give it back.
     """
     wanted, at = Wanted(**{name: getattr(body, name) for name in Wanted.__struct_fields__}), call.context.store.clock()
     subject = wanted.key or wanted.account or wanted.organisation or "organisation"
-    return await call.change(
+    done = await call.change(
         Intent("budget.set", subject, body.reason),
         lambda db: budgets.put(db, call.who.scope, wanted, at),
         Budget,
         lambda done: tell(call, done),
     )
+    return BudgetSet(**msgspec.structs.asdict(done), unpriced=unpriced(call, done))
 
 
 async def remove(call: Call, budget: str, body: Why) -> Budget:
@@ -77,6 +85,21 @@ async def remove(call: Call, budget: str, body: Why) -> Budget:
         Budget,
         lambda done: tell(call, done),
     )
+
+
+def unpriced(call: Call, budget: Budget) -> tuple[str, ...]:
+    """Targets of routes that have no price in its currency."""
+    if not budget.in_money:
+        return ()
+    rules, at = call.context.rules(), call.context.store.clock()
+    named = {target for route in rules.book.routes.values() for target in route.targets}
+    about = [one for one in named if budget.applies(budget.key, one.model)]
+    known = {
+        one
+        for one in about
+        if (price := rules.prices.of(one.provider, one.model, at)) and price.currency == budget.unit
+    }
+    return tuple(sorted(str(one) for one in about if one not in known))
 
 
 def tell(call: Call, budget: Budget) -> None:
