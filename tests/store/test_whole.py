@@ -95,5 +95,8 @@ def test_several_purses_pay_and_the_record_says_who() -> None:
     ended_too, spends = records.end_abandoned(db, "inc_1")
     assert ended_too == {"cut": 1, "failed": 0}
     assert spends == {"bud:b:0": {"money": 7_000}, "gr:1": {"input": 3}, "tok:a": {"input": 2, "output": 2}}
-    assert len(list(db.execute("SELECT * FROM charge"))) == 5 + 4
+    first_row, second_row = records.export(db)
+    assert first_row["holds"] == [{"purse": one.purse, "amount": one.amount} for one in SEVERAL]
+    assert {"purse": "tok:a", "class": "output", "amount": 3} in first_row["charges"]
+    assert (len(first_row["charges"]), len(second_row["charges"])) == (5, 4)
     db.close()

@@ -5,6 +5,7 @@ row has in `holds` what was taken, and the table `charge` what each pays.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -48,6 +49,16 @@ def rows(request: str, spends: Spends) -> Iterable[Charge]:
 
 def write(db: Connection, charged: Iterable[Charge]) -> None:
     db.executemany("INSERT INTO charge VALUES (?, ?, ?, ?)", charged)
+
+
+def told(db: Connection, request: str, holds: str) -> dict[str, list[dict[str, Any]]]:
+    """What the record tells of it, `holds` and `charges`; both are empty where one purse, or none, says it all."""
+    columns = ("purse", "class", "amount")
+    charged = db.execute("SELECT purse, class, amount FROM charge WHERE request = ? ORDER BY purse, class", (request,))
+    return {
+        "holds": [{"purse": one.purse, "amount": one.amount} for one in taken(holds)],
+        "charges": [dict(zip(columns, row, strict=True)) for row in charged] if holds else [],
+    }
 
 
 def add(sums: Spends, spends: Spends) -> None:

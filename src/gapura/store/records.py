@@ -310,6 +310,7 @@ def usage_rows(db: Connection, scope: Scope = None, *, since: int = 0, until: in
 
 def export(db: Connection, after: str = "", limit: int = PAGE, scope: Scope = None) -> list[dict[str, Any]]:
     """Requests behind the id `after`, in the order of ids, each with its `attempts`; JSON-able.
+    One with several purses has in `holds` what was taken of each, and in `charges` what each pays, by class.
 
     `outcome` is open, complete, cut, failed or refused; times are UTC microseconds, None: not yet.
     """
@@ -365,7 +366,8 @@ def _whole(db: Connection, request: dict[str, Any]) -> dict[str, Any]:
             {name: msgspec.json.decode(row[name]) for name in ("losses", "verdicts", "answers") if row.get(name)}
         )
     flags = {name: bool(request[name]) for name in ("stream", "sandbox", "estimated")}
-    return request | flags | {"attempts": attempts}
+    paying = paid.told(db, request["id"], request["holds"])
+    return request | flags | paying | {"attempts": attempts}
 
 
 def _dicts(cursor: Cursor) -> list[dict[str, Any]]:
