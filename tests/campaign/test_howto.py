@@ -66,6 +66,12 @@ def test_the_path_from_a_list_to_a_campaign(tmp_path: Path) -> None:
         assert ran.returncode == 0, ran.stdout + ran.stderr
         for said, shown in zip(ran.stdout.split("----\n"), expected, strict=False):
             assert _masked(said) == _masked(shown), said
+        drawn = subprocess.run(
+            ["gapura", "campaign", "report", "list-of-2026", "--html", "report.html", "--accounts"],
+            cwd=tmp_path, env=environ, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert "may have arrived twice\nnone" in drawn and "affected" in drawn
+    assert "Campaign list-of-2026" in (tmp_path / "report.html").read_text("utf-8")
     (letter,) = mailbox.messages()
     assert letter["To"] == "you@example.com" and letter["Content-Language"] == "en"
     assert "OpenAI API" in str(letter["Subject"])

@@ -8,6 +8,8 @@ import pytest
 from tests.campaign.scene import PLACES, Operator, Person, text_of
 from tests.campaign.test_river import JUNE, begun, run
 
+from gapura.clock import instant
+
 SUSPENDS = (
     JUNE
     + """
@@ -83,6 +85,28 @@ def test_an_account_is_suspended_where_it_says_so(
         await it.api("POST", "/campaigns/june-2024/recall", {"confirm": "june-2024", "reason": "a mistake"})
         await it.settled()
         assert await effect(it, acme, "SG") == "allow"
+
+    run(tmp_path, runtime, monkeypatch, story)
+
+
+def test_released_as_soon_as_data_or_policy_say_so(
+    tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(it: Operator) -> None:
+        acme = await started(it)
+        await it.days("2024-06-25T12:00:00+08:00")
+        wrong = {"prefix": f"{PLACES['CN']}/32", "territory": "Portugal", "reason": "leased", "owner": "ops"}
+        await it.api("POST", "/atlas/corrections", wrong | {"ends": instant("2024-12-31T00:00:00Z")})
+        await it.it.renewed()
+        await it.settled()
+        assert "2024" in text_of(it.letters()[-1]) and len(it.letters()) == 2
+        (one,) = (await it.api("GET", "/campaigns/june-2024/accounts"))["items"]
+        assert (one["state"], one["notices"][-1]["kind"]) == ("released", "correction")
+        assert "has been corrected" in one["reason"] and await effect(it, acme) == "allow"
+        page = await it.ask("GET", "/campaigns/june-2024/report.html")
+        html = page.body.decode()
+        assert "<script" not in html and "june-2024" in html and '<td class="number">1' in html
+        assert page.headers["content-security-policy"].startswith("default-src 'none'")
 
     run(tmp_path, runtime, monkeypatch, story)
 

@@ -10,6 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gapura.cli import ending
+from gapura.store import campaigns
+from gapura.store.base import Connection
+from gapura.store.rulebooks import By
+from gapura.store.sqlite import Store
+from gapura.terms.campaign import Campaign
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +118,22 @@ def test_mail_is_read_whole_and_its_key_in_dns_is_told(
     (tmp_path / "gapura.toml").write_text(table + '[mail.returns]\nmaildir = "nowhere"\n')
     result = run("doctor", "--json")
     assert result.exit_code == ending.NO and "mail.returns.maildir: " in found(result)["mail"][1]
+
+
+def test_a_campaign_that_cannot_write_is_found(run: Any, tmp_path: Path) -> None:
+    run("account", "add", "acme")
+    spec = Campaign(name="june", policy="openai/api", effective_at=2**60)
+    by = By("test", "a test", 1)
+
+    def work(db: Connection) -> None:
+        kept = campaigns.write(db, spec, by)
+        for move in ("preview", "test"):
+            campaigns.move(db, kept.id, move, by)
+        campaigns.approve(db, kept.id, By("another", "a test", 1))
+        campaigns.start(db, kept.id, by)
+
+    with closing(Store.open(tmp_path / "gapura-data" / "gapura.db")) as store:
+        store.write(work).result()
+    told = [row for row in json.loads(run("doctor", "--json").stdout)["data"] if row["check"] == "campaign"]
+    assert [row["state"] for row in told] == ["ok", "wrong", "note"]
+    assert "GAPURA_SMTP_URL is not set" in told[1]["found"] and "not in force" in told[2]["found"]

@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import structlog
@@ -45,6 +47,7 @@ from gapura.portal import Portal
 from gapura.providers.prices import of_book
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
+from gapura.rulebook.lints import Limits
 from gapura.settings import BadSetting, Settings
 from gapura.store import accounts, appeals, audit, directory, keys
 from gapura.store.base import Connection, StoreFailed
@@ -123,7 +126,7 @@ class Keeper:
             rules=lambda: self.rules,
             publish=self.publish,
             shadow=lambda: self.ruling.shadow,
-            renew=self.ruling.renew,
+            renew=self._renew,
             renew_shadow=self.ruling.renew_shadow,
             check=self.ruling.check,
             reload=self.reload,
@@ -262,6 +265,16 @@ class Keeper:
     def _new_atlas(self, news: NewAtlas) -> None:
         self.hub.publish_atlas(news)
         self.ruling.relocate()
+        self._look_again()
+
+    def _renew(self, rules: Rules, limits: Limits, made_of: Mapping[str, Any]) -> None:
+        self.ruling.renew(rules, limits, made_of)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Campaigns weigh everybody anew: who is affected may be others now."""
+        self.store.write(self.river.look_again).add_done_callback(_noted)
+        self.jobs.wake()
 
     def _locate(self, address: str) -> Located:
         return self.placing.atlas.locate(address)
@@ -329,6 +342,12 @@ class Keeper:
             except (StoreFailed, OSError) as error:
                 log.warning("what is over its time is still kept", error=str(error))
             await asyncio.sleep(RETAIN_S)
+
+
+def _noted(done: "Future[None]") -> None:
+    """Where it could not be, it is done with the next day's."""
+    if error := done.exception():
+        log.warning("campaigns are not weighed anew yet", error=str(error))
 
 
 def local_socket(path: Path) -> socket.socket:

@@ -146,6 +146,11 @@ class River:
         await self._write(lambda db: jobs.ring(db, SENDING, kept.id, at))
         return Done(selected, planned)
 
+    def look_again(self, db: Connection) -> None:
+        """Place data or a policy are others now: whoever is not affected any more is released at once."""
+        for kept in campaigns.under_way(db):
+            jobs.ring(db, DAILY, kept.id, self._clock())
+
     async def preview(self, kept: Kept) -> Selected:
         """Who would be affected; nothing is written."""
         policy = self._around.policy(kept)

@@ -29,7 +29,7 @@ from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.lints import standing
 from gapura.rulebook.problems import problems
 from gapura.settings import PROVIDER_VARIABLES, BadSetting, Settings
-from gapura.store import audit, ledger, records, rulebooks, secrets, sqlite, steps
+from gapura.store import audit, campaigns, jobs, ledger, records, rulebooks, secrets, sqlite, steps
 from gapura.store.base import Connection
 from gapura.store.ledger import chain
 
@@ -236,6 +236,27 @@ def _authorizer(settings: Settings, guarded: frozenset[str]) -> Finding:
 
 doctor.add_command(egress)
 
+
+def _campaigns(settings: Settings) -> Iterator[Finding]:
+    """Of those that run: whether anybody can be written to, and what does not go on."""
+    if not settings.database_path.exists():
+        return
+    db = sqlite.connect(settings.database_path, flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        if "0020-campaigns" not in steps.applied(db):
+            return
+        for kept in campaigns.under_way(db):
+            yield Finding("campaign", "ok", f"{kept.name} is {kept.state}; {kept.spec.policy}")
+            if "mail" in kept.spec.channels and not settings.smtp_url:
+                yield Finding("campaign", "wrong", f"{kept.name} writes letters, and GAPURA_SMTP_URL is not set")
+            if kept.state == "running" and not kept.armed:
+                job = jobs.find(db, "campaign.day", kept.id)
+                why = job.error if job and job.error else "the keeper has not come to it yet"
+                yield Finding("campaign", "note", f"{kept.name}: its dates are not in force: {why}")
+    finally:
+        db.close()
+
+
 CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "home": _home,
     "secret": _secret,
@@ -245,4 +266,5 @@ CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "policies": _rules,
     "models": _models,
     "mail": _mail,
+    "campaigns": _campaigns,
 }
