@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 from tests.post.relaying import USER, Mailbox, relay, running, scripted
-from tests.post.test_faults import IMPATIENT, OPENED, composed, disk_of
+from tests.post.test_faults import GO, OPENED, PATIENT, composed, disk_of, patience
 
 from gapura.clock import TurnableClock
 from gapura.post import Journal, Post, Stopped
@@ -19,7 +19,6 @@ SECTION = PAGE.read_text("utf-8").partition("\n## Mail\n")[2].partition("\n## ")
 ROWS = dict(re.findall(r"^\| (.+?) \| (delivered|deferred|refused|unsure|stopped) \|$", SECTION, re.MULTILINE))
 
 OK = b"250 ok"
-GO = b"354 go on"
 LOGIN = (b"220 ready", b"250-relay.test\r\n250 AUTH PLAIN")
 AUTHORITY = trustme.CA()
 Server = AbstractAsyncContextManager[int]
@@ -35,7 +34,7 @@ class Scene(NamedTuple):
 
 
 def says(*answers: bytes | None, **options: Any) -> Scene:
-    return Scene(lambda: scripted(*answers), options)
+    return Scene(lambda: scripted(*answers), patience(*answers) | options)
 
 
 def tls(**served: Any) -> Scene:
@@ -83,8 +82,8 @@ SCENES = {
     "cut before the text": says(*OPENED, OK, OK, b""),
     "slow before the text (`answer_s`)": says(*OPENED, OK, OK, None),
     "garbage before the text": says(*OPENED, OK, b"\xff\xfe"),
-    "451 to the text": says(*OPENED, OK, OK, GO, b"451 4.3.0 disk"),
-    "554 to the text": says(*OPENED, OK, OK, GO, b"554 5.7.1 spam"),
+    "451 to the text": says(*OPENED, OK, OK, GO, b"451 4.3.0 disk", b"221 bye"),
+    "554 to the text": says(*OPENED, OK, OK, GO, b"554 5.7.1 spam", b"221 bye"),
     "cut after the text": says(*OPENED, OK, OK, GO, b""),
     "slow after the text (`content_s`)": says(*OPENED, OK, OK, GO, None),
     "garbage after the text": says(*OPENED, OK, OK, GO, b"what?"),
@@ -101,7 +100,7 @@ def test_the_table_is_played_whole() -> None:
 async def test_the_outcome_is_that_of_the_table(fault: str, tmp_path: Path) -> None:
     scene, clock = SCENES[fault], TurnableClock(0)
     journal = Journal.open(tmp_path, "batch", clock)
-    async with scene.server() as port, Post(relay(port, **IMPATIENT, **(scene.options or {})), journal, clock) as post:
+    async with scene.server() as port, Post(relay(port, **(PATIENT | (scene.options or {}))), journal, clock) as post:
         for number in range(scene.before):
             assert (await post.send(composed(number), f"a{number}@d{number}.example")).outcome == "refused"
         with nullcontext() if scene.disk is None else disk_of(scene.disk):

@@ -18,9 +18,10 @@ from gapura.post.journal import EACH, PIECE, JournalFull
 from gapura.terms.letter import Composed, Receipt
 
 CLOCK = TurnableClock(1_720_000_000 * SECOND)
-IMPATIENT: dict[str, Any] = {"connect_s": 0.2, "answer_s": 0.2, "content_s": 0.2}
+PATIENT: dict[str, Any] = {"connect_s": 60, "answer_s": 60, "content_s": 60}
 HELLO = b"250 relay.test"
 OPENED = (b"220 ready", HELLO)
+GO = b"354 go on"
 
 
 def composed(number: int = 1) -> Composed:
@@ -34,8 +35,15 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     opened.close()
 
 
+def patience(*answers: bytes | None) -> dict[str, Any]:
+    """Of a test whose server says this: only what is waited for in vain is not waited for long."""
+    if None not in answers:
+        return PATIENT
+    return PATIENT | ({"content_s": 0.1} if GO in answers else {"connect_s": 0.1, "answer_s": 0.1})
+
+
 async def sent(port: int, journal: Journal, **options: Any) -> Receipt:
-    async with Post(relay(port, **IMPATIENT, **options), journal, CLOCK) as post:
+    async with Post(relay(port, **(PATIENT | options)), journal, CLOCK) as post:
         return await post.send(composed(), "a1@example.com")
 
 
@@ -67,7 +75,7 @@ async def test_nobody_listens(journal: Journal) -> None:
 )
 async def test_before_the_content_it_is_for_later(journal: Journal, answers: tuple[bytes | None, ...]) -> None:
     async with scripted(*answers) as port:
-        assert (await sent(port, journal)).outcome == "deferred"
+        assert (await sent(port, journal, **patience(*answers))).outcome == "deferred"
     journal.close()
     assert left(journal) == []
 
@@ -85,7 +93,7 @@ async def test_before_the_content_it_is_for_later(journal: Journal, answers: tup
 async def test_what_is_about_us_stops_all_and_refuses_nobody(
     journal: Journal, answers: tuple[bytes, ...], why: str
 ) -> None:
-    async with scripted(*answers) as port, Post(relay(port, **IMPATIENT), journal, CLOCK) as post:
+    async with scripted(*answers) as port, Post(relay(port, **PATIENT), journal, CLOCK) as post:
         for _ in range(2):
             with pytest.raises(Stopped, match=why):
                 await post.send(composed(), "a1@example.com")
@@ -162,9 +170,9 @@ async def test_cut_after_the_content_is_unsure(journal: Journal) -> None:
 
 @pytest.mark.parametrize("last", [None, b"", b"what?"])
 async def test_no_sound_answer_to_the_content_is_unsure(journal: Journal, last: bytes | None) -> None:
-    blanks = (b"250 ok", b"250 ok", b"354 go on")
-    async with scripted(*OPENED, *blanks, last) as port:
-        assert (await sent(port, journal)).outcome == "unsure"
+    answers = (*OPENED, b"250 ok", b"250 ok", GO, last)
+    async with scripted(*answers) as port:
+        assert (await sent(port, journal, **patience(*answers))).outcome == "unsure"
 
 
 async def test_a_relay_that_refuses_everybody_refuses_us(journal: Journal) -> None:

@@ -79,6 +79,8 @@ class Connection:
         """The answer that decided.  `begin` is awaited when the relay is ready for the content and none has gone out;
         if it raises, none goes.  Raises Broken before that instant; behind it, an answer that did not come has code 0.
         """
+        if not self.clean:
+            await self._reset()
         self.clean = False
         size = f" SIZE={len(envelope.message)}" if self._client.supports_extension("size") else ""
         for step, command in (
@@ -96,15 +98,11 @@ class Connection:
             raise
         return await self._content(envelope.message)
 
-    async def reset(self) -> None:
-        """Ready for the next message.  Raises Broken."""
-        if self.clean:
-            return
-        answer = await self._command("hello", "RSET")
-        if answer.code != DONE:
-            raise Broken("hello", f"{answer.code} {answer.text}")
-
     async def quit(self) -> None:
+        """Takes leave; in the middle of a message without a word."""
+        if not self.clean:
+            self.close()
+            return
         try:
             await self._client.quit(timeout=GOODBYE_S)
         except Failure:
@@ -116,6 +114,13 @@ class Connection:
     @property
     def alive(self) -> bool:
         return self._client.is_connected
+
+    async def _reset(self) -> None:
+        """Forgets the message before, which was not taken; only now, so that nobody waited for it."""
+        answer = await self._command("sender", "RSET")
+        if answer.code != DONE:
+            self.close()
+            raise Broken("sender", answer.text, answer.code)
 
     async def _command(self, step: Step, command: str) -> Answer:
         protocol = self._client.protocol

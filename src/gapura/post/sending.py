@@ -145,9 +145,5 @@ class Post:
         if connection.sent >= self._relay.table.messages_per_connection:
             await connection.quit()
             return
-        try:
-            await connection.reset()
-        except Broken:
-            return
         connection.idle_since = self._clock()
         self._idle.append(connection)
