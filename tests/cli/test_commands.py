@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,16 @@ def commands() -> dict[str, click.Command]:
     for name in COMMANDS.keys() - OTHERS:
         command = gapura.get_command(click.Context(gapura), name)
         assert command is not None
-        verbs = command.commands if isinstance(command, click.Group) else {"": command}
-        found |= {f"{name} {verb}".strip(): one for verb, one in verbs.items()}
+        found |= dict(_all(name, command))
     return found
+
+
+def _all(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for verb, one in command.commands.items():
+            yield from _all(f"{name} {verb}", one)
+    else:
+        yield name, command
 
 
 LOADED = f"""
@@ -74,6 +82,10 @@ def test_every_command_has_json_and_help() -> None:
         assert command.help and all(one.help for one in command.params if isinstance(one, click.Option)), name
 
 
+VERBS = ("approve", "close", "codes revoke", "decide", "import", "offer", "open", "revoke")
+PROGRAMMES = {f"programme {verb}" for verb in VERBS}
+
+
 def test_everything_that_asks_for_confirmation(run: Any) -> None:
     asking = {
         name for name, one in commands().items() if any("--confirm" in parameter.opts for parameter in one.params)
@@ -98,6 +110,7 @@ def test_everything_that_asks_for_confirmation(run: Any) -> None:
         "ledger close",
         "policy activate",
         "principal revoke",
+        *PROGRAMMES,
         "restore",
     }
 

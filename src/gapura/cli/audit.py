@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from gapura.cli import ending
 from gapura.cli.account import organisation
 from gapura.cli.client import Api, account_id, may_speak, speaks
 from gapura.cli.ending import Failed
 from gapura.cli.output import Output, pairs, table
-from gapura.store import chain, dossier
-from gapura.store.dossier import Dossier
 
 COLUMNS = ("seq", "at", "actor", "action", "subject", "reason")
 Connect = Callable[[], AbstractContextManager[Api]]
@@ -95,6 +92,10 @@ def evidence(api: Api, out: Output, account: str, organisation: str, output: Pat
 
 def _of_files(file: Path | None, evidence: Path | None) -> dict[str, Any]:
     """As the keeper answers, by what is in the files alone."""
+    import msgspec  # noqa: PLC0415 - only where a file is looked at, as what follows
+
+    from gapura.store import chain, dossier  # noqa: PLC0415
+
     faults, seq, digest = [], 0, ""
     lines = file.read_bytes().splitlines(keepends=True) if file else None
     try:
@@ -102,7 +103,7 @@ def _of_files(file: Path | None, evidence: Path | None) -> dict[str, Any]:
             close = chain.verify(lines)
             seq, digest = close.seq, close.hash
         if evidence is not None:
-            found = msgspec.json.decode(evidence.read_bytes(), type=Dossier)
+            found = msgspec.json.decode(evidence.read_bytes(), type=dossier.Dossier)
             faults += dossier.faults(found, lines)
             seq, digest = seq or found.seq, digest or found.hash
     except (chain.Broken, msgspec.MsgspecError) as error:

@@ -47,7 +47,9 @@ def show(api: Api, out: Output, budget: str) -> None:
 @budget.command("set")
 @click.option("--amount", required=True, help="Of the unit; money as 12.50.")
 @click.option("--unit", default="tokens", help="tokens, requests (a minute only), or a currency, as CNY.")
-@click.option("--window", type=click.Choice(["total", "day", "month", "minute"]), default="total")
+@click.option(
+    "--window", type=click.Choice(["total", "day", "month", "minute"]), default="total", help="What it is for."
+)
 @click.option("--zone", default="UTC", help="Where its days and months begin, as Asia/Shanghai.")
 @organisation
 @click.option("--account", default="", help="Of this account alone.")
