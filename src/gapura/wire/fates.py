@@ -7,7 +7,7 @@ ignored      left out, and the answer is of the same form: a loss, unless the va
 refused      left out, and without it the answer is not what was asked for: a loss of the contract
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -67,6 +67,20 @@ class Draft:
         loss = Loss(field, why, weight)
         if loss not in self.losses:
             self.losses.append(loss)
+
+
+Step = Callable[[Draft], None]
+
+
+def take(draft: Draft, steps: Sequence[tuple[frozenset[str], Step]]) -> None:
+    """The steps, in their order, of those fields that were given."""
+    for fields, step in steps:
+        if not fields.isdisjoint(draft.given):
+            step(draft)
+
+
+def of(*fields: str) -> frozenset[str]:
+    return frozenset(fields)
 
 
 def wrong(where: str, said: str) -> BadRequest:

@@ -19,7 +19,9 @@ from gapura.wire.fates import (
     kind_at,
     list_at,
     object_at,
+    of,
     refused,
+    take,
     text_at,
     translated,
 )
@@ -123,8 +125,7 @@ class Carried:
         draft = Draft(given, FIELDS)
         draft.body["messages"] = messages_of(draft)
         draft.body["max_completion_tokens"] = draft.given["max_tokens"]
-        for step in (_stop, _user, _tools, _choice, _thinking, _format):
-            step(draft)
+        take(draft, STEPS)
         self.body = _ENCODER.encode(draft.body)
         self.losses: tuple[Loss, ...] = tuple(draft.losses)
         self._thinks = "thinking" in draft.given and draft.given["thinking"].get("type") != "disabled"
@@ -202,3 +203,13 @@ def _format(draft: Draft) -> None:
         draft.body["response_format"] = {"type": "json_schema", "json_schema": wanted}
     for name in config.keys() - {"effort", "format"}:
         draft.lose(f"output_config.{name}", "unknown to this endpoint", "behavioural")
+
+
+STEPS = (
+    (of("stop_sequences"), _stop),
+    (of("metadata"), _user),
+    (of("tools"), _tools),
+    (of("tool_choice"), _choice),
+    (of("thinking"), _thinking),
+    (of("output_config", "output_format"), _format),
+)

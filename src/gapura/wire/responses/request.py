@@ -9,7 +9,20 @@ from msgspec import Meta, Raw
 from gapura.terms.loss import Loss
 from gapura.terms.usage import Usage
 from gapura.wire import openai, tokens
-from gapura.wire.fates import HONOURED, Draft, Line, ignored, kind_at, list_at, object_at, refused, text_at, translated
+from gapura.wire.fates import (
+    HONOURED,
+    Draft,
+    Line,
+    ignored,
+    kind_at,
+    list_at,
+    object_at,
+    of,
+    refused,
+    take,
+    text_at,
+    translated,
+)
 from gapura.wire.responses.answer import Echo, answer
 from gapura.wire.responses.items import messages_of
 from gapura.wire.responses.stream import Stream
@@ -112,8 +125,7 @@ class Carried:
         given: dict[str, Any] = openai.decode(_GIVEN, body)
         draft = Draft(given, FIELDS)
         draft.body["messages"] = messages_of(draft)
-        for step in (_limit, _text, _reasoning, _tools, _choice, _logprobs):
-            step(draft)
+        take(draft, STEPS)
         self.body = _ENCODER.encode(draft.body)
         self.losses: tuple[Loss, ...] = tuple(draft.losses)
         self._echo = Echo(draft.given, draft.body.get("tools", []))
@@ -201,3 +213,13 @@ def _logprobs(draft: Draft) -> None:
     for name in wanted:
         if name not in {LOGPROBS, ENCRYPTED}:
             draft.lose("include", f"there is no {name}", "cosmetic")
+
+
+STEPS = (
+    (of("max_output_tokens"), _limit),
+    (of("text"), _text),
+    (of("reasoning"), _reasoning),
+    (of("tools"), _tools),
+    (of("tool_choice"), _choice),
+    (of("include", "top_logprobs"), _logprobs),
+)
