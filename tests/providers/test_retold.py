@@ -58,7 +58,7 @@ def carried(name: str) -> Carried:
 def told(name: str, provider: str, pieces: list[bytes]) -> tuple[bytes, Usage | None, str]:
     """All that the caller gets, what it cost, and the failure, if any, which stands at its end."""
     chat = PROVIDERS[provider].reader("m", include_usage=False)
-    reader = Retold(chat, carried(name).retelling(7), 7)
+    reader = Retold(chat, carried(name).retelling(7), lambda: 7)
     out, failure = b"", None
     for piece in [*pieces, None]:
         try:
@@ -203,7 +203,7 @@ def test_logprobs_go_with_the_deltas_and_at_the_end() -> None:
     piece = b"data: " + json.dumps({"id": "c-1", "choices": [choice]}).encode() + b"\n\n"
     assert RESPONSES.into_chat is not None
     asked = RESPONSES.into_chat(b'{"model":"m","input":"a","top_logprobs":1}')
-    reader = Retold(PROVIDERS["openai"].reader("m", include_usage=False), asked.retelling(7), 7)
+    reader = Retold(PROVIDERS["openai"].reader("m", include_usage=False), asked.retelling(7), lambda: 7)
     said = events(reader.feed(piece + chunk({}, "stop") + DONE))
     assert [event["logprobs"] for event in said if kind(event) == "response.output_text.delta"] == [[entry]]
     assert said[-1]["response"]["output"][0]["content"][0]["logprobs"] == [entry]

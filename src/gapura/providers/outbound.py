@@ -62,8 +62,7 @@ class Outbound(msgspec.Struct, frozen=True):
             reader.inputs = lambda: self._inputs
         if self.carried is None:
             return reader
-        inputs = self._inputs
-        return Retold(reader, self.carried.retelling(inputs), inputs)
+        return Retold(reader, self.carried.retelling(tokens.guess(self.sent.body)), lambda: self._inputs)
 
     @property
     def _inputs(self) -> int:
@@ -72,9 +71,10 @@ class Outbound(msgspec.Struct, frozen=True):
 
 
 class Retold:
-    """A chat stream that the caller gets in another dialect.  `inputs`: what was probably sent, in tokens."""
+    """A chat stream that the caller gets in another dialect.  `inputs`: what was probably sent, in tokens; it is asked
+    for where the vendor says nothing of it."""
 
-    def __init__(self, chat: Reader, retelling: Retelling, inputs: int) -> None:
+    def __init__(self, chat: Reader, retelling: Retelling, inputs: Callable[[], int]) -> None:
         self._chat, self._retelling, self._inputs = chat, retelling, inputs
         self.usage: Usage | None = None
         self.relayed = 0
@@ -96,6 +96,6 @@ class Retold:
         self.usage, self.relayed, self.begun, self.failure = chat.usage, chat.relayed, chat.begun, chat.failure
         if chat.done and not self.done:
             self.done = True
-            self.usage = chat.usage or Usage(self._inputs, chat.relayed, estimated=True)
+            self.usage = chat.usage or Usage(self._inputs(), chat.relayed, estimated=True)
             said += self._retelling.close(self.usage)
         return said

@@ -76,7 +76,7 @@ class Carried(Protocol):
         """The dialect's answer, from OpenAI's chat completion."""
 
     def retelling(self, inputs: int) -> Retelling:
-        """For a stream.  `inputs`: what was probably sent, in tokens, for who must say so at its start."""
+        """For a stream.  `inputs`: what was probably sent, in tokens, roughly, for who must say so at its start."""
 
 
 class Dialect(NamedTuple):
