@@ -125,6 +125,14 @@ def test_a_state_folder_that_is_a_file(tmp_path: Path, runtime: str) -> None:
     assert (tmp_path / "gapura-data").read_text() == "mine"
 
 
+def test_a_provider_of_ones_own_makes_a_home_real_too(tmp_path: Path, runtime: str) -> None:
+    (tmp_path / "gapura.toml").write_text('[providers.lab]\nkind = "vllm"\nbase_url = "http://127.0.0.1:9/v1"\n')
+    with start(tmp_path, runtime, GAPURA_SITE_TERRITORY="SG", LAB_API_KEY=CANARY) as gateway:
+        assert "SANDBOX" not in gateway.out
+        assert gateway.stop() == 0
+    fails(tmp_path, runtime, 1, "real providers", "LAB_API_KEY")
+
+
 def test_a_home_of_real_providers_never_turns_into_a_sandbox(tmp_path: Path, runtime: str) -> None:
     real = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     with start(tmp_path, runtime, GAPURA_SITE_TERRITORY="SG", GAPURA_BOOTSTRAP_KEY=KEY, **real) as gateway:

@@ -97,3 +97,11 @@ def test_a_provider_is_not_another_one_for_being_called_otherwise(
     book = read({}, endpoints=reached, models={})
     assert [policy.name for policy in book.policies] == policies
     assert Rules(book).is_guarded(name) == bool(policies)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a b", "", "-a", "ä", "a" * 65])
+def test_a_name_that_cannot_stand_in_a_target_is_refused(name: str) -> None:
+    with pytest.raises(BadDocument, match="a name has letters"):
+        endpoints(
+            {"providers": {name: {"kind": "vllm", "base_url": "http://10.0.0.7/v1"}}}, configured=(), base_urls={}
+        )

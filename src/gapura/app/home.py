@@ -7,6 +7,7 @@ import msgspec
 
 from gapura.clock import Clock
 from gapura.settings import PROVIDER_VARIABLES, Settings
+from gapura.settings.keys import default_variable
 from gapura.store import accounts, journal, keys, principals, secrets
 from gapura.store.audit import Change
 from gapura.store.base import Connection, StoreFailed, mark, marked
@@ -62,7 +63,7 @@ def prepare(settings: Settings, *, sandbox: bool, clock: Clock) -> Home:
 
 
 def _simulated(settings: Settings, had: tuple[str, ...], *, asked: bool, mode: str) -> bool:
-    variables = ", ".join(f"{PROVIDER_VARIABLES[name]}_API_KEY" for name in had)
+    variables = ", ".join(default_variable(name) for name in had)
     if had and asked:
         raise StoreFailed(
             f"{settings.home} has served real providers ({', '.join(had)}); "

@@ -3,6 +3,7 @@
 The environment's `*_BASE_URL` wins over `[providers.<name>]` of gapura.toml, and that over the catalogue.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
@@ -36,6 +37,9 @@ class Stated(msgspec.Struct, frozen=True):
     keyless: bool = False
 
 
+# It stands before the slash of a target, in headers and in the record.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
 TEXTS = ("kind", "base_url", "processing_territory", "key_variable", "key_file")
 
 
@@ -67,6 +71,9 @@ def _tables(documents: Mapping[str, Any]) -> Mapping[str, Any]:
     raw = documents.get("providers", {})
     if not isinstance(raw, Mapping):
         raise BadDocument("providers", "expected tables, as [providers.openai]")
+    for name in raw:
+        if not NAME.fullmatch(name):
+            raise BadDocument(below("providers", name), "a name has letters, digits, dots, dashes and underscores")
     return raw
 
 
