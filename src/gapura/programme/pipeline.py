@@ -28,7 +28,7 @@ from gapura.terms.programme import UNDECIDED, Filed, Offer, State
 
 DAY = 86_400 * SECOND
 MILLISECOND = 1000  # what ids are in the order of
-PIECE = 100
+PIECE = 25
 LABEL = "evidence"
 JOB = "programme.grant"
 """Whoever is killed between an approval and its grants leaves them to this job."""
