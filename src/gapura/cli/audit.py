@@ -80,12 +80,18 @@ def export(api: Api, out: Output, output: Path | None, after: int) -> None:
 @speaks("audit.evidence")
 def evidence(api: Api, out: Output, account: str, organisation: str, output: Path) -> None:
     """Everything about one account that may have to be shown: for programs, and for people to read and print."""
-    path = f"/accounts/{account_id(api, account, organisation)}/evidence"
+    import msgspec  # noqa: PLC0415 - heavy, as what follows, and of this command alone
+
+    from gapura.console import dossiers  # noqa: PLC0415
+    from gapura.store.dossier import Dossier  # noqa: PLC0415
+
+    raw = b"".join(api.chunks("GET", f"/accounts/{account_id(api, account, organisation)}/evidence"))
+    page = dossiers.page(msgspec.json.decode(raw, type=Dossier))
     stem = output.with_suffix("") if output.suffix in {".json", ".html"} else output
     done: dict[str, Any] = {}
-    for kind, way in (("json", path), ("html", f"{path}.html")):
+    for kind, whole in (("json", raw), ("html", page.encode())):
         name = stem.with_name(f"{stem.name}.{kind}")
-        _write(name, api.chunks("GET", way))
+        _write(name, iter([whole]))
         done[kind] = str(name)
     out.say(done, lambda: pairs(done))
 
