@@ -139,7 +139,8 @@ async def _answer(
                 ask.cap = await metering.hold(target)
             return await _try(exchange, gate, settling, translate(ask, target, gate.ways[target.provider].provider))
         except (LimitReached, Unpriced) as reason:
-            short = reason.bare()
+            if short is None or isinstance(short, Unpriced):  # what was used up is told, before what has no price
+                short = reason.bare()
         except TooMuchLost as reason:
             lost.append(reason)
         except UpstreamFailed as error:
