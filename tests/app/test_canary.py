@@ -39,7 +39,7 @@ DOCUMENT = """
 {routes}
 [mail]
 from = "notices@example.com"
-returns = {{ maildir = "nowhere" }}
+returns = {{ maildir = "returned" }}
 """
 MODELS = ("ok", "hang", "html", "garbage", "broken", "400", "401", "403", "404", "429", "500", "503")
 
@@ -208,6 +208,8 @@ def found(request: pytest.FixtureRequest, folder: Path) -> Iterator[Found]:
     here = folder / request.param
     (here / "patch").mkdir(parents=True)
     (here / "patch" / "sitecustomize.py").write_text(BUGS)
+    for part in ("new", "cur", "tmp"):
+        (here / "returned" / part).mkdir(parents=True)
     (here / "qwen.key").write_text(canaries["qwen key"] + "\n")
     vendors = ("openai", "qwen", "ernie", "glm")
     routes = [f'[routes.{v}-{m}]\ntargets = ["{v}/{m}"]\nfirst_token_s = 5' for v in vendors for m in MODELS]
