@@ -31,6 +31,7 @@ def test_an_offer_is_read() -> None:
         ("wallet = 10_000_000", "wallet = 500", "grants[0]"),
         ('ways = ["export", "code", "invitation", "record"]', 'ways = ["letter"]', "eligibility.ways[0]"),
         ('ways = ["export", "code", "invitation", "record"]', "ways = []", "eligibility.ways"),
+        ("amount = 1000", "matched = { multiplier = 1, cap = 5 }", "eligibility.ways"),
         ('ways = ["export", "code", "invitation", "record"]', 'ways = ["code", "invitation"]', "grants[1].matched"),
         ("measured_days = 60", "measured_days = 0", "eligibility.measured_days"),
         ("measured_days = 60", 'territories = ["Chnia"]', "eligibility.territories[0]"),

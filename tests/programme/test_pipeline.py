@@ -153,3 +153,14 @@ def test_evidence_is_sealed_kept_for_its_time_and_opens_for_its_claim_only(opene
 
 def test_the_moves_are_whole() -> None:
     assert set().union(*MOVES.values()) <= set(MOVES)
+
+
+def test_a_claim_that_would_be_given_nothing_holds_up_no_others(vendor: Vendor) -> None:
+    text = OFFER.replace("amount = 1000", "matched = { multiplier = 1, cap = 5 }").replace('"1.5"', '"0.1"')
+    text = text.replace('"code", "invitation", "record"', '"record"').replace('["code", "invitation"]', "[]")
+    text = text.replace("multiplier = 1,", 'multiplier = "0.1",')
+    vendor.open(text)
+    little, much = vendor.claim("little", export(9)), vendor.claim("much", export(100))
+    assert vendor.vet() == {"refused": 1, "clear": 1}
+    assert (state(vendor, little), state(vendor, much)) == ("refused", "clear")
+    assert len(vendor.approve()) == 1

@@ -26,7 +26,8 @@ from gapura.store import accounts, grants, jobs, ledger
 PAGE = (Path(__file__).parents[2] / "docs/how-to/run-a-programme.md").read_text("utf-8")
 CLAIMS, TWICE, UNREADABLE, IMPOSSIBLE, RING = 10_000, 200, 60, 100, 40
 FAKES = TWICE + UNREADABLE + IMPOSSIBLE + RING
-GIVEN = 4000  # to each: twice the 2,000 tokens that it used
+GIVEN = (4000, 1000)  # to each: twice the 2,000 tokens that it used, and a welcome
+ALL = 48_000_000 + 1000  # and the welcome of one who had a code
 ROUTES = {"routes": {"gpt-4o-mini": {"targets": ["glm/glm-4-flash"]}}}
 
 
@@ -140,15 +141,16 @@ async def told(operator: Operator) -> None:
     assert (filed["filed"], filed["unreadable"], filed["refused"]) == (CLAIMS, UNREADABLE, 0)
     await vetted(operator, kinds)
     approved = await operator.section("5.")
-    assert (approved["claims"], approved["amount"], approved["granted"]) == (CLAIMS - FAKES, 38_400_000, CLAIMS - FAKES)
+    assert (approved["claims"], approved["amount"], approved["granted"]) == (CLAIMS - FAKES, 48_000_000, CLAIMS - FAKES)
     await operator.section("6.")
+    await redeemed(operator)
     spent = await used(operator, kinds)
     await reported(operator, spent, expired=0)
     await it.turn("2024-07-28T09:00:00+08:00")
     await operator.watched()
     await until(lambda: lent(it) == 0)
     await operator.section("8.")
-    await reported(operator, spent, expired=38_400_000 - spent)
+    await reported(operator, spent, expired=ALL - spent)
 
 
 def lent(it: Gateway) -> int:
@@ -177,6 +179,15 @@ async def vetted(operator: Operator, kinds: dict[str, str]) -> None:
     }  # fmt: skip
 
 
+async def redeemed(operator: Operator) -> None:
+    """One customer has a code: granted at once, and once."""
+    await operator.gateway.key("with-a-code")
+    code = operator.said[commands("6.")[0]]["codes"][0]
+    wanted = {"claim": {"external_id": "with-a-code", "code": code}}
+    done = await operator.gateway.api("POST", "/programmes/moving/claims", wanted)
+    assert (done["granted"], done["claim"]["state"], done["claim"]["amount"]) == (True, "granted", 1000)
+
+
 async def used(operator: Operator, kinds: dict[str, str]) -> int:
     """Thirty customers talk to both gates, three until nothing is left.  How many tokens they were answered with."""
     it, spent = operator.gateway, 0
@@ -194,8 +205,8 @@ async def used(operator: Operator, kinds: dict[str, str]) -> int:
         pass
     headers = {"authorization": f"Bearer {keys[good[0]]}"}
     told = json.loads((await asgi(it.gates[0].app, "GET", "/v1/usage?group_by=model", **headers)).body)
-    (grant,) = told["grants"]
-    assert sum(row["input_tokens"] + row["output_tokens"] for row in told["data"]) >= grant["spent"] > 0
+    paid = sum(grant["spent"] for grant in told["grants"])
+    assert sum(row["input_tokens"] + row["output_tokens"] for row in told["data"]) >= paid > 0
     start = 1_719_500_000
     path = f"/v1/organization/usage/completions?start_time={start}&group_by=model"
     page = json.loads((await asgi(it.gates[1].app, "GET", path, **headers)).body)
@@ -218,9 +229,9 @@ async def reported(operator: Operator, spent: int, expired: int) -> None:
     )
     assert found["flow"]["spent"] == by_ledger[0] == found["use"]["tokens"]
     assert 0 < found["flow"]["spent"] <= spent
-    assert found["flow"]["granted"] == 38_400_000
+    assert found["flow"]["granted"] == ALL
     if expired:
-        assert found["flow"]["expired"] == 38_400_000 - found["flow"]["spent"]
+        assert found["flow"]["expired"] == ALL - found["flow"]["spent"]
         assert found["wallet"] == 50_000_000 - found["flow"]["spent"]
     assert store.read(ledger.verify) == []
     assert "All sums agree, to the token." in (folder / "report.html").read_text("utf-8")
@@ -228,5 +239,5 @@ async def reported(operator: Operator, spent: int, expired: int) -> None:
     assert {row["value"] for row in rows if row["section"] == "sum"} == {"yes"}
     first = store.read(lambda db: accounts.by_external_id(db, None, "default", "customer-1")).id
     held = store.read(lambda db: grants.of_account(db, first, store.clock(), ended=True))
-    assert [one.terms.amount for one in held] == [GIVEN]
+    assert [one.terms.amount for one in held] == list(GIVEN)
     assert "Statement of grants" in (folder / "statement.html").read_text("utf-8")

@@ -88,6 +88,10 @@ def _check(offer: Offer) -> None:
             raise BadDocument(f"grants[{number}].until", "the grant would be over before the offer begins")
         if part.matched and not set(offer.eligibility.ways) & {"export", "record"}:
             raise BadDocument(f"grants[{number}].matched", "no way of eligibility.ways shows a former use")
+    shown = any(part.amount or (part.matched and part.matched.least) for part in offer.grants)
+    for way in offer.eligibility.ways:
+        if way in {"code", "invitation"} and not shown:
+            raise BadDocument("eligibility.ways", f"by {way} nobody shows a former use; add a grant with an `amount`")
     for way in offer.vetting.automatic:
         if way not in offer.eligibility.ways:
             raise BadDocument("vetting.automatic", f"{way} is none of eligibility.ways")

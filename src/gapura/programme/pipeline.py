@@ -176,9 +176,11 @@ def _candidate(db: Connection, terms: Offer, one: Claim, attributes: Any) -> Can
         return None
     measured = claims.measured(db, one.id)
     filed = Filed(account=one.account, way=one.way, made_at=one.made_at, measured=measured, unreadable=one.unreadable)
-    against = tuple(vet.ineligible(terms.eligibility, accounts.get(db, None, one.account), filed))
+    against = list(vet.ineligible(terms.eligibility, accounts.get(db, None, one.account), filed))
+    if not against and not one.unreadable and not any(grant.amounts(terms, one.tokens)):
+        against.append("the offer gives nothing for so little use")
     strange = measured.strange if measured else ()
-    return Candidate(one.id, one.made_at, attributes, strange, one.unreadable, against)
+    return Candidate(one.id, one.made_at, attributes, strange, one.unreadable, tuple(against))
 
 
 def _every(db: Connection, programme: str) -> Iterator[Claim]:
