@@ -194,12 +194,17 @@ class Run:
         await process.wait()
 
     async def finish(self, wanted: int) -> None:
+        """Until so many letters have come, and what came of each is written down."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 while len({one.message_id for one in self.mailbox.copies}) < wanted:
                     self.mailbox.busy.clear()
                     await self.mailbox.busy.wait()
-        await asyncio.sleep(1)  # so that the last answers are stored
+        with closing(self._store()) as store:
+            for _ in range(int(PATIENCE_S / 0.1)):
+                if not store.read(deliveries.under_way):
+                    break
+                await asyncio.sleep(0.1)
 
     async def stop(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
