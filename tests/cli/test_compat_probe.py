@@ -72,7 +72,12 @@ def test_a_key_that_does_not_hold_tells_nothing_of_a_field(
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [("glm", "name a model"), ("openai/gpt-4o", "no key of openai"), ("nobody/x", "neither a provider")],
+    [
+        ("glm", "name a model"),
+        ("openai/gpt-4o", "no key of openai"),
+        ("nobody/x", "neither a provider"),
+        ("anthropic/claude-x", "protocol of its own"),
+    ],
 )
 def test_who_cannot_be_asked_is_said(run: Any, target: str, said: str) -> None:
     done = run("compat", "probe", target, "--yes")

@@ -23,6 +23,7 @@ from gapura.compat.check import Judged, Report
 from gapura.compat.evidence import Evidence
 from gapura.compat.probes import PROBES, claimed
 from gapura.errors import BadRequest
+from gapura.providers import PROVIDERS
 from gapura.request.relay import Way
 from gapura.settings import Settings
 from gapura.wire.endpoints import ENDPOINTS
@@ -30,6 +31,7 @@ from gapura.wire.endpoints import ENDPOINTS
 OFTEN = 100
 BUDGET = 20_000
 SHORT = 48
+PATH = "/chat/completions"
 
 
 class CheckFirst(click.Group):
@@ -110,6 +112,8 @@ def probe(api: Api, out: Output, target: str, budget: int, yes: bool) -> int:  #
     aim = check.aim(target)
     if not aim.model:
         raise BadRequest(f"{target}: name a model, as {aim.provider}/MODEL", param="target")
+    if PROVIDERS[aim.provider].path != PATH:
+        raise BadRequest(f"{target}: {aim.provider} speaks a protocol of its own; probes are requests of OpenAI's")
     settings = Settings.load(os.environ, flags={"home": click.get_current_context().params.get("home")})
     way = _way(api, settings, aim.provider)
     planned = evidence.plan(aim, PROBES, budget)
