@@ -10,6 +10,7 @@ import pytest
 from tests.postgres import Server
 from tests.store.ledger.conftest import SECRET
 
+from gapura.settings import BadSetting, Settings
 from gapura.store import ledger, records
 from gapura.store.base import Conflict, StoreFailed
 from gapura.store.ledger import Books, chain, postgres
@@ -174,3 +175,11 @@ def test_no_message_holds_the_password(url: str) -> None:
         assert "hunter2" not in str(failed.value)
     finally:
         shared.close()
+
+
+def test_the_setting_takes_a_url_of_postgres_and_tells_no_password() -> None:
+    url = "postgresql://gapura:hunter2@ledger.example/books?sslmode=verify-full"
+    assert Settings.load({"GAPURA_LEDGER_URL": url}, {}).ledger_url == url
+    with pytest.raises(BadSetting, match="expected postgresql://") as wrong:
+        Settings.load({"GAPURA_LEDGER_URL": url.replace("postgresql", "mysql")}, {})
+    assert "hunter2" not in str(wrong.value)
