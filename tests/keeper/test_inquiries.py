@@ -88,6 +88,8 @@ def test_our_own_page_says_what_is_left(vendor: Vendor) -> None:
         (3000, 0, 3000),
     ]
     assert found["budget"] is None
+    others = told(vendor, "/v1/usage", "", "other")
+    assert (others["data"], others["grants"]) == ([], []), "nobody sees another's"
 
 
 @pytest.mark.parametrize(

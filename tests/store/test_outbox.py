@@ -61,6 +61,8 @@ def test_one_of_an_account_is_due_at_a_time(store: Store, clock: TurnableClock) 
     assert {claim.id for claim in claimed(store, webhook)} == {events[1], events[2]}, "the lease is over"
     store.write(lambda db: outbox.failed(db, first[0], FAILED, clock())).result()
     assert store.read(lambda db: outbox.of(db, events[0]))[0].state == "delivered", "whoever comes late changes nothing"
+    store.write(lambda db: outbox.delivered(db, first[0], Said(299, "late"), clock())).result()
+    assert store.read(lambda db: outbox.of(db, events[0]))[0].code == TAKEN.code
 
 
 def test_a_test_waits_for_nobody(store: Store) -> None:
