@@ -1,6 +1,8 @@
 """What a gate does by the clock, in the process of the test."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,11 @@ def test_an_idle_gate_does_not_spin(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     asyncio.run(serve())
     assert min(pauses) > 0
+
+
+def test_what_gates_are_forked_from_carries_no_letters_and_no_pages() -> None:
+    code = (
+        "import sys, gapura.app.serve; print({'babel', 'jinja2', 'aiosmtplib', 'duckdb', 'psycopg'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"

@@ -12,7 +12,6 @@ from gapura import __version__, clock, runtime
 from gapura.app import loops
 from gapura.app.gate import GateProcess
 from gapura.app.home import Home, prepare, tell_once
-from gapura.app.keeper import Keeper
 from gapura.app.logs import configure
 from gapura.app.rules import in_force
 from gapura.atlas import sources
@@ -120,6 +119,9 @@ def _keeper(
     admin, *pages = listeners
 
     def main(life: Life) -> None:
+        # Here, not above: gates are forked from the same process and shall not carry what letters and pages need.
+        from gapura.app.keeper import Keeper  # noqa: PLC0415
+
         async def process(stop: asyncio.Event) -> None:
             keeper = Keeper(settings, home, simulators, atlas, system_clock, authorizer=asked)
             await keeper.run(stop, admin, life, *pages)

@@ -147,6 +147,8 @@ def _acts(campaign: Campaign) -> Iterator[Lint]:
     acts = sorted(campaign.acts, key=lambda act: act.after_days)
     if any(act.effect == "suspend" and act.by == "place" for act in acts):
         yield Lint("suspend-by-place", "refuse", 'an account is suspended, not a place; write by = "account"')
+    if any(act.effect == "block" and act.by == "account" for act in acts):
+        yield Lint("block-by-account", "refuse", 'a place is blocked; an account is shut out by effect = "suspend"')
     if any(strictness[b.effect] < strictness[a.effect] for a, b in pairwise(acts)):
         yield Lint("milder-later", "warn", "a later act is milder than one before it")
     if not acts:
