@@ -10,7 +10,7 @@ from gapura.terms.usage import Usage
 
 DAY = 86_400 * SECOND
 BACK = {"expire": "expired", "void": "voided", "claw_back": "clawed_back"}
-"""What ends a grant: kind of its transfers → where the flow has it."""
+"""What ends a grant → where the flow has what went back."""
 
 SCOPES = {"programme": "g.programme = :name", "account": "g.account = :name", "grant": "g.id = :name"}
 
@@ -51,13 +51,14 @@ def flow(db: Connection, of: Of) -> Flow:
         of.values,
     )
     has = {str(kind): int(amount) for kind, amount in rows}
-    for kind, name in BACK.items():
-        row: Any = db.execute(
-            "SELECT coalesce(sum(t.amount), 0) FROM granted g JOIN ledger_account a ON a.purse = 'gr:' || g.id"
-            f" JOIN transfer t ON t.debit = a.id AND t.kind = :kind WHERE a.kind = 'left' AND {of.where}",
-            {**of.values, "kind": kind},
-        ).fetchone()
-        has[name] = int(row[0])
+    # By what a grant had and has no more: transfers of months that were archived are in files.
+    ended: Any = db.execute(
+        "SELECT g.ended, sum(g.amount - (SELECT coalesce(sum(a.balance), 0) FROM ledger_account a"
+        f" WHERE a.purse = 'gr:' || g.id)) FROM granted g WHERE g.ended <> '' AND {of.where} GROUP BY g.ended",
+        of.values,
+    )
+    for kind, amount in ended:
+        has[BACK[kind]] = int(amount)
     parts = {name: has.get(name, 0) for name in Flow.__struct_fields__ if name != "granted"}
     return Flow(sum(parts.values()), **parts)
 
