@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # Enough that somebody is killed twice before it is used up, also on a fast machine.
-COMMAND = (sys.executable, "-m", "bench.soak.spenders", "--short", "--holds", "400")
+COMMAND = (sys.executable, "-m", "bench.soak.spenders", "--short", "--holds", "800")
 
 
 def test_a_grant_is_spent_and_never_overspent() -> None:
