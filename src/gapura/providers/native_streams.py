@@ -1,6 +1,7 @@
 """Streams of typed events that go on as they came: looked into where they tell of an end, of usage, or of an error."""
 
 import re
+from abc import abstractmethod
 from typing import Any
 
 import msgspec
@@ -38,9 +39,9 @@ class Typed(Stream):
             if self.done:
                 return
 
+    @abstractmethod
     def _look(self, event: Event) -> None:
         """Raises UpstreamFailed where the event tells of a failure."""
-        raise NotImplementedError
 
     def close(self) -> bytes:
         """What came last is not handed on where the stream was cut."""
