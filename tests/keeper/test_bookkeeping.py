@@ -44,7 +44,7 @@ class Home:
         self.store = Store.open(folder / "gapura.db", secret=SECRET, clock=self.clock)
         self.ingest = Ingest(self.store, folder / "journal", self.clock)
         self.books = Bookkeeping(self.store, self.clock, url)
-        self.lending = Lending(self.store, self.clock, "boot", shared=self.books.shared, catch_up=self.books.post)
+        self.lending = Lending(self.store, self.clock, "boot", shared=self.books.shared, catch_up=self.books.catch_up)
         self.journals: list[Journal] = []
 
     def gate(self, name: str) -> Journal:
@@ -133,6 +133,21 @@ def test_two_homes_share_what_an_account_has(homes: list[Home]) -> None:
             pass
     assert one.standing() == two.standing() == Standing(100, 0, 10, 90, 0)
     assert one.read(ledger.verify) == [] and one.store.read(ledger.verify) == []
+
+
+def test_what_another_posts_between_a_look_and_a_catching_up_is_lent(homes: list[Home]) -> None:
+    (one, _), nothing = homes, []
+
+    async def meanwhile() -> None:
+        while await one.books.post():
+            pass
+        await one.books.catch_up()
+        nothing.append(await one.books.post() == 0)
+
+    one.lending = Lending(one.store, one.clock, "boot", shared=one.books.shared, catch_up=meanwhile)
+    one.gate("inc_1")
+    one.budget(100)
+    assert one.ask("inc_1", 60) == 60 and nothing == [True]
 
 
 def test_a_keeper_that_dies_between_posting_and_crossing_out_posts_once(

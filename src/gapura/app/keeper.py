@@ -88,7 +88,7 @@ class Keeper:
         self.placing = Placing(self.store, settings.home, atlas, lambda: self.settings.documents, self._new_atlas)
         try:
             self.books = Bookkeeping(self.store, clock, settings.ledger_url)
-            lending = Lending(self.store, clock, shared=self.books.shared, catch_up=self.books.post)
+            lending = Lending(self.store, clock, shared=self.books.shared, catch_up=self.books.catch_up)
             self.hub = Hub(lending, self._welcome, clock, remembering=Remembering(self.store, clock))
             self.ruling = Ruling(settings, simulators, self.store, self.hub, self._locate)
         except BaseException:  # whatever it is, the store's thread must not keep this process from ending

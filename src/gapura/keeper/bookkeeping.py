@@ -38,8 +38,7 @@ class Bookkeeping:
         """Until it is cancelled."""
         while True:
             try:
-                while await self.post():
-                    pass
+                await self.catch_up()
                 await self.step()
                 self._problem = ""
             except StoreFailed as error:
@@ -51,8 +50,7 @@ class Bookkeeping:
     async def finish(self) -> None:
         """At the end; what cannot be posted now is posted by the next keeper."""
         try:
-            while await self.post():
-                pass
+            await self.catch_up()
             await self.step()
         except StoreFailed as error:
             log.warning("the ledger is not sealed", error=error.message)
@@ -69,6 +67,11 @@ class Bookkeeping:
             await asyncio.wrap_future(self._books.alone(lambda db: chain.seal(db, secret)))
         if overdue:
             await asyncio.wrap_future(self._books.write(lambda db: ledger.time_out(db, now)))
+
+    async def catch_up(self) -> None:
+        """Posts all that waits.  Raises StoreFailed."""
+        while await self.post() == MANY:
+            pass
 
     async def post(self) -> int:
         """Posts some of what waits; how many calls.  Raises StoreFailed."""

@@ -52,7 +52,7 @@ class Lending:
         boot: str | None = None,
         *,
         shared: Ledger | None = None,
-        catch_up: Callable[[], Awaitable[int]] | None = None,
+        catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._store, self._clock = store, clock
         self._slices = Slices(store, clock, shared, catch_up)

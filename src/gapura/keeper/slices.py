@@ -29,11 +29,10 @@ class Gates(Protocol):
 
 
 class Slices:
-    """`shared` is the ledger where the store does not keep it, and `catch_up` posts there what was decided here: how
-    much there was to post."""
+    """`shared` is the ledger where the store does not keep it, and `catch_up` posts there what was decided here."""
 
     def __init__(
-        self, store: Store, clock: Clock, shared: Ledger | None, catch_up: Callable[[], Awaitable[int]] | None
+        self, store: Store, clock: Clock, shared: Ledger | None, catch_up: Callable[[], Awaitable[None]] | None
     ) -> None:
         self._store, self._clock, self._catch_up = store, clock, catch_up
         self._ledger: Ledger = shared or store
@@ -78,7 +77,9 @@ class Slices:
 
         more, until = await some(ask.want - late, 0 if late else recent, "")
         amount = late + more
-        if amount < ask.want and self._elsewhere and self._catch_up is not None and await self._catch_up():
+        if amount < ask.want and self._elsewhere and self._catch_up is not None:
+            # Also where there was nothing to post: somebody else may have posted it since the first look.
+            await self._catch_up()
             amount += (await some(ask.want - amount, 0, ":caught-up"))[0]
         if amount < ask.want:
             holders = await asyncio.wrap_future(self._ledger.write(lambda db: ledger.holders(db, ask.purse)))
