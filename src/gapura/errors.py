@@ -17,6 +17,7 @@ A bug of ours stays a builtin exception.  An error knows its status; how it is s
 (`gapura.wire.openai.render`): a response before the first byte, the stream's last event after it.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
 
@@ -25,13 +26,14 @@ class GapuraError(Exception):
 
     `status` is the HTTP status, `kind` and `code` are `error.type` and `error.code` of OpenAI's error object,
     `param` names the field, `retry_after` is in seconds, `should_retry` becomes the header `x-should-retry`
-    (None: not sent, the client's SDK judges by the status).
+    (None: not sent, the client's SDK judges by the status), `limits` are headers that say what is left of a rate limit.
     """
 
     status: int = 500
     kind: str = "server_error"
     code: str | None = "internal_error"
     should_retry: bool | None = None
+    limits: Sequence[tuple[bytes, bytes]] = ()
 
     def __init__(
         self, message: str, *, param: str | None = None, code: str | None = None, retry_after: float | None = None

@@ -45,6 +45,31 @@ def test_anthropic_plain(loop: asyncio.Runner) -> None:
     loop.run(go())
 
 
+LIMITS: Any = {"x_ratelimit_limit_requests": "300", "x_ratelimit_remaining_requests": "0", "retry_after": "12"}
+TOO_MANY = {"error": {"code": "rpm_rate_limit_exceeded", "message": "Rate limit reached for RPM"}, "id": "as-1"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "stream"),
+    [
+        (says(TOO_MANY, 429, **LIMITS), False),
+        (says(TOO_MANY, 429, **LIMITS), True),
+        (says({"code": 336501, "msg": "Rate limit reached for RPM"}, **LIMITS), False),
+        (says(f"data: {json.dumps(TOO_MANY)}\n\n".encode(), content_type=EVENTS.decode(), **LIMITS), True),
+    ],
+    ids=["plain", "stream", "inside a 200", "first in a stream"],
+)
+def test_what_is_left_of_a_limit_is_told_beside_an_error(loop: asyncio.Runner, answer: Any, *, stream: bool) -> None:
+    async def go() -> None:
+        async with bench({"ernie": Vendor(answer)}) as gate:
+            said = await gate.ask({**HELLO, "stream": stream})
+        assert (said.status, said.json["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert said.headers["x-ratelimit-limit-requests"] == "300"
+        assert (said.headers["x-ratelimit-remaining-requests"], said.headers["retry-after"]) == ("0", "12")
+
+    loop.run(go())
+
+
 @pytest.mark.parametrize(
     ("name", "wire"), [("anthropic", ANTHROPIC.streams[0].wire), ("dashscope", DASHSCOPE.streams[0].wire)]
 )

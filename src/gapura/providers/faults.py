@@ -145,7 +145,7 @@ def fault(  # noqa: PLR0913 - a vendor's answer, and how to read it
         kind=kind,
         code=code,
         param=said.param or ("messages" if code == "context_length_exceeded" else None),
-        retry_after=_retry_after(headers, clock) or (wait(said, clock()) if wait else None),
+        retry_after=retry_after(headers, clock) or (wait(said, clock()) if wait else None),
         advance=outcome.advance,
         trips=outcome.trips,
         retry=outcome.retry,
@@ -177,7 +177,7 @@ def _applies(rule: Rule, said: Said) -> bool:
     return not rule.message or re.search(rule.message, said.message, re.IGNORECASE) is not None
 
 
-def _retry_after(headers: Headers, clock: Clock) -> float | None:
+def retry_after(headers: Headers, clock: Clock) -> float | None:
     """Seconds, from `retry-after-ms` (OpenAI's) or `retry-after` (RFC 9110: seconds, or a date)."""
     named = {name: value.decode("latin-1").strip() for name, value in headers if name.startswith(b"retry-after")}
     try:
@@ -197,5 +197,5 @@ def error_in(said: Any) -> bool:
     flat ones."""
     if not isinstance(said, dict):
         return False
-    flat = "code" in said and "message" in said and not said.get("choices") and bool(said["code"])
+    flat = bool(said.get("code")) and ("message" in said or "msg" in said) and not said.get("choices")
     return bool(said.get("error")) or bool(said.get("error_code")) or flat

@@ -14,6 +14,7 @@ from gapura import crash
 from gapura.clock import system_clock
 from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers.base import Provider, Reader
+from gapura.providers.faults import retry_after
 from gapura.providers.limits import limits
 from gapura.providers.mending import MENDED, again, joined, look
 from gapura.providers.outbound import Outbound
@@ -153,10 +154,16 @@ async def begin(transport: Transport, way: Way, outbound: Outbound) -> Whole | S
                 return await _stream(answer, way, outbound, until)
             parts.append(await _plain(answer, way, outbound, until))
             told = limits(answer.headers, system_clock)
-        except BaseException:
+        except BaseException as reason:
             answer.close()  # an answer that nobody waits for is cancelled at the vendor
+            if isinstance(reason, UpstreamFailed):
+                _beside(reason, answer)
             raise
-    said, usage = outbound.said(parts)
+    try:
+        said, usage = outbound.said(parts)
+    except UpstreamFailed as failure:
+        _beside(failure, answer)  # an error inside a 200 has them, too: Qianfan's of a rate limit
+        raise
     if sent.form is None or not (looked := look(said, sent.form)).problem:
         return Whole(*outbound.answer(said if sent.form is None else looked.body, usage), told)
     # Its form is wrong, and the vendor cannot be held to it: once more.
@@ -183,6 +190,13 @@ async def _stream(answer: Answer, way: Way, outbound: Outbound, until: float) ->
     first = await _first_token(answer, way, reader, until)
     answer.idle_s = outbound.route.idle_s
     return Stream(answer, reader, first, way, limits(answer.headers, system_clock))
+
+
+def _beside(failure: UpstreamFailed, answer: Answer) -> None:
+    """What the head of an answer says of limits, whatever its body was."""
+    failure.limits = limits(answer.headers, system_clock)
+    if failure.retry_after is None:
+        failure.retry_after = retry_after(answer.headers, system_clock)
 
 
 async def _fault(answer: Answer, way: Way, outbound: Outbound, until: float) -> UpstreamFailed:

@@ -102,7 +102,7 @@ def render(error: GapuraError) -> Reply:
         headers.append((b"retry-after", str(max(1, ceil(error.retry_after))).encode()))
     if error.should_retry is not None:
         headers.append((b"x-should-retry", b"true" if error.should_retry else b"false"))
-    return Reply(error.status, tuple(headers), _envelope(error))
+    return Reply(error.status, (*headers, *error.limits), _envelope(error))
 
 
 def render_event(error: GapuraError) -> bytes:
