@@ -71,3 +71,14 @@ def test_what_says_it_already_stays_as_it_is() -> None:
 def test_a_policy_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(BadDocument, match="there is no policy third; there are own/api, second"):
         arming.armed(DOCUMENT, "toml", "third", PHASES)
+
+
+def test_dates_that_are_there_stay_and_hold_for_those_who_were_told() -> None:
+    """What somebody wrote before has its own first warning."""
+    text = arming.armed(DOCUMENT, "toml", "own/api", PHASES)
+    assert text is not None
+    told_only = (PHASES[0], Phase(effect="block", starts=DAY, told_only=True))
+    stricter = arming.armed(text.encode(), "toml", "own/api", (Phase(effect="warn", starts=DAY - 5), told_only[1]))
+    assert stricter is not None
+    assert arming.policy(stricter.encode(), "toml", "own/api").phases == told_only
+    assert arming.armed(stricter.encode(), "toml", "own/api", told_only) is None

@@ -112,6 +112,20 @@ class Surroundings:
         if kept.armed and now is not None and now.id == kept.armed and kept.former != kept.armed:
             await self._ruling.activate(kept.former, by)
 
+    async def for_everybody(self, kept: Kept, starts: int, by: By) -> str:
+        now = self._store.read(lambda db: rulebooks.now(db, "active"))
+        if now is None or now.id != kept.armed:
+            return ""
+        content = self._store.read(lambda db: rulebooks.document(db, now.id)).content
+        phases = arming.policy(*content, kept.spec.policy).phases
+        if not any(phase.told_only for phase in phases):
+            return ""
+        last = Phase(effect="block", starts=max(starts, phases[-1].starts + 1), zone=kept.spec.zone)
+        text = arming.with_phases(*content, kept.spec.policy, (*phases, last))
+        made = await asyncio.wrap_future(self._store.write(lambda db: rulebooks.propose(db, text, "toml", by)))
+        await self._ruling.activate(made.id, by)
+        return made.id
+
     def _armed(self, kept: Kept, stored: Document, at: int) -> str | None:
         phases = dates(kept, at)
         return arming.armed(*stored.content, kept.spec.policy, phases) if phases else None
@@ -129,12 +143,13 @@ class Surroundings:
 
 
 def dates(kept: Kept, at: int) -> tuple[Phase, ...]:
-    """What a campaign writes into its policy: it warns from now on, and does what it says by place from the day on."""
+    """What a campaign writes into its policy: it warns from now on, and does what it says by place from the day on, to
+    those who were told of it."""
     spec = kept.spec
     acts = sorted((act for act in spec.acts if act.by == "place"), key=lambda act: act.after_days)
     day = 86_400_000_000
     ahead = [
-        Phase(effect=act.effect, starts=spec.effective_at + act.after_days * day)
+        Phase(effect=act.effect, starts=spec.effective_at + act.after_days * day, told_only=act.effect == "block")
         for act in acts
         if act.effect != "suspend"
     ]

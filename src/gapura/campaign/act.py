@@ -5,6 +5,7 @@
     told, and it came back  the exception again
     after the day           suspended, where the campaign says so
     released                whatever was done is undone, and it is told
+    not affected, but seen  its answers tell of its day, from which on only its requests from there are refused
 
 All of it in the transaction of what it follows from, with an entry in the audit where a status changes.
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gapura.clock import SECOND, text
-from gapura.store import accounts, audiences, audit, campaigns, deliveries, exceptions, members, notices
+from gapura.store import accounts, audiences, audit, bystanders, campaigns, deliveries, exceptions, members, notices
 from gapura.store.audiences import Member, Question
 from gapura.store.audit import Change
 from gapura.store.base import Connection
@@ -79,13 +80,36 @@ class Acting:
             members.note(db, campaign, account, exemption=made.id)
 
     def post(self, db: Connection, kept: Kept, account: str, stage: str, day: int, at: int) -> None:
-        """Its answers tell of it from now on."""
-        if "header" not in kept.spec.channels:
-            return
-        effect = kept.spec.acts[0].effect if kept.spec.acts else "warn"
-        notice = Notice(ids.new("ntc", at), kept.name, kept.spec.policy, stage, effect, day, at)
-        notices.post(db, {account: notice})
-        members.post(db, kept.id, account, at)
+        """Gates know its day from now on, and its answers tell of it, where that is a channel."""
+        silent = "header" not in kept.spec.channels
+        notices.post(db, {account: _notice(kept, stage, day, at, silent=silent)})
+        if not silent:
+            members.post(db, kept.id, account, at)
+
+    def beside(
+        self, db: Connection, kept: Kept, asked: Question, of: audiences.Slice, spared: audiences.Spared | None
+    ) -> list[str]:
+        """A slice of those whom the campaign is not about: whoever was seen from there is told of a day by its answers,
+        whatever the channels are, since that is all that there is for it.  Which accounts that changes."""
+        found = bystanders.weigh(db, asked, of, spared)
+        day = self._day(kept, 0, asked.at)
+        told = _notice(kept, "header", day, asked.at, silent=False)
+        notices.post(db, dict.fromkeys(found.new, told))
+        bystanders.add(db, kept.id, found.new, day, asked.at)
+        self.forget(db, kept, found.gone)
+        return [*found.new, *found.gone]
+
+    def all_beside(self, db: Connection, kept: Kept, after: str) -> list[str]:
+        """A batch behind the account `after` of those whom the campaign is not about: they are told of nothing more."""
+        found = bystanders.page(db, kept.id, after, BATCH)
+        self.forget(db, kept, found)
+        return found
+
+    def forget(self, db: Connection, kept: Kept, gone: list[str]) -> None:
+        """These are bystanders no more; whom the campaign is about now is told otherwise."""
+        bystanders.drop(db, kept.id, gone)
+        affected = {one for one in gone if (it := members.get(db, kept.id, one)) is not None and it.state == "affected"}
+        notices.withdraw(db, kept.name, [one for one in gone if one not in affected])
 
     def on_the_day(self, db: Connection, kept: Kept, after: str, at: int) -> list[str]:
         """A batch behind the account `after` of those who were told long enough ago: their status changes now, unless
@@ -142,6 +166,11 @@ class Acting:
             owner=kept.approved_by,
             starts=at,
         )
+
+
+def _notice(kept: Kept, stage: str, day: int, at: int, *, silent: bool) -> Notice:
+    effect = kept.spec.acts[0].effect if kept.spec.acts else "warn"
+    return Notice(ids.new("ntc", at), kept.name, kept.spec.policy, stage, effect, day, at, silent)
 
 
 def blocks(kept: Kept) -> bool:

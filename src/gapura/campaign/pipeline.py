@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
+import msgspec
 import structlog
 
 from gapura.campaign import act, compose, deliver, hear, plan, schedule, select, survey, track, webhook
@@ -21,7 +22,7 @@ from gapura.campaign.schedule import Spread, Step
 from gapura.campaign.select import Selected
 from gapura.clock import SECOND, Clock
 from gapura.store import accounts, audiences, campaigns, deliveries, evidence, grounds, jobs, members, outbox, returned
-from gapura.store.audiences import Member, Question
+from gapura.store.audiences import Member, Question, Spared
 from gapura.store.base import Connection, Work
 from gapura.store.campaigns import Kept
 from gapura.store.deliveries import Delivery
@@ -73,6 +74,10 @@ class Around(Protocol):
 
     async def arm(self, kept: Kept, by: By) -> tuple[str, str]:
         """Puts the campaign's dates in force: the policy version, and the one before."""
+
+    async def for_everybody(self, kept: Kept, starts: int, by: By) -> str:
+        """From then on they hold for whoever was told of nothing, too; the policy version, "" where nothing of it is in
+        force."""
 
     async def disarm(self, kept: Kept, by: By) -> None:
         """Puts the former version back, if the campaign's is still in force."""
@@ -136,6 +141,7 @@ class River:
         await self._in_batches(lambda db, after: self._acting.exempt(db, kept, after, at))
         if not kept.armed:
             await self._arm(kept, at)
+        await self._beside(kept, asked, spared)
         days = kept.spec.fallback.header_days
         await self._write(lambda db: track.by_header(db, kept.id, days, at, self._told))
         until = self._next(kept.spec, at) + HOUR
@@ -193,10 +199,18 @@ class River:
             return [member.account for member in found]
 
         undone = await self._in_batches(batch)
+        await self._in_batches(lambda db, after: self._acting.all_beside(db, kept, after))
         await self._write(lambda db: deliveries.cancel_notices(db, kept.id, at, reason))
         await self._write(lambda db: jobs.ring(db, SENDING, kept.id, at))
         self._publish()
         return undone
+
+    async def finish(self, kept: Kept, by: By) -> None:
+        """Nobody is looked for any more, so the dates hold for everybody, once the last who was told has had its
+        days."""
+        starts = self._clock() + kept.spec.notice_days * DAY
+        if version := await self._around.for_everybody(kept, starts, by):
+            await self._write(lambda db: campaigns.armed(db, kept.id, version, kept.former))
 
     def question(self, kept: Kept, policy: Policy, at: int) -> Question:
         """Who is affected, as the store is asked."""
@@ -306,6 +320,18 @@ class River:
                 self._touched.add(member.account)
 
         return then
+
+    async def _beside(self, kept: Kept, asked: Question, spared: Spared | None) -> None:
+        """All who were seen from any place that the policy does not cover, whomever the campaign is about."""
+        if not act.blocks(kept):
+            return
+        everywhere = tuple(set(self._around.territories()) - set(asked.inside))
+        record = msgspec.structs.replace(asked.audience, source="record")
+        asked = msgspec.structs.replace(asked, audience=record, outside=everywhere)
+        async for of in select.slices(self._store, asked):
+            self._touched.update(
+                await self._write(lambda db, of=of: self._acting.beside(db, kept, asked, of, spared))  # type: ignore[misc]
+            )
 
     async def _arm(self, kept: Kept, at: int) -> None:
         by = By(kept.approved_by, f"campaign {kept.name}: {kept.spec.reason or kept.id}", at)

@@ -54,7 +54,7 @@ def question(name: str, spec: Campaign, policy: Policy, territories: tuple[str, 
 async def preview(store: Store, asked: Question, spared: Spared | None) -> Selected:
     """Who would be affected; nothing is written."""
     people = requests = 0
-    async for of in _slices(store, asked):
+    async for of in slices(store, asked):
         some = await _write(store, partial(audiences.count, question=asked, of=of, spared=spared))
         people, requests = people + some[0], requests + some[1]
     return Selected(people, people, 0, requests)
@@ -63,7 +63,7 @@ async def preview(store: Store, asked: Question, spared: Spared | None) -> Selec
 async def sample(store: Store, asked: Question, spared: Spared | None, most: int) -> list[Member]:
     """Some of those who would be affected, with what is known of each."""
     found: list[Member] = []
-    async for of in _slices(store, asked):
+    async for of in slices(store, asked):
         found += await _write(
             store, partial(audiences.sample, question=asked, of=of, spared=spared, most=most - len(found))
         )
@@ -75,7 +75,7 @@ async def sample(store: Store, asked: Question, spared: Spared | None, most: int
 async def select(store: Store, asked: Question, due: Due, spared: Spared | None, then: Then) -> Selected:
     """Enrols and releases.  What was done before a keeper died stays done; the next one weighs everybody anew."""
     found = Selected()
-    async for of in _slices(store, asked):
+    async for of in slices(store, asked):
 
         def work(db: Connection, of: Slice = of) -> Weighed:
             weighed = audiences.weigh(db, asked, of, due, spared)
@@ -92,7 +92,8 @@ async def select(store: Store, asked: Question, due: Due, spared: Spared | None,
     return found
 
 
-async def _slices(store: Store, asked: Question) -> AsyncIterator[Slice]:
+async def slices(store: Store, asked: Question) -> AsyncIterator[Slice]:
+    """Everybody who may be affected, in turn."""
     after = ""
     while (of := store.read(partial(audiences.following, question=asked, after=after))) is not None:
         yield of

@@ -79,6 +79,8 @@ def standing(found: Any) -> str:
             ("acted on", "acted"),
         )
     ]  # fmt: skip
+    if people["bystanders"]:
+        rows.append(("beside", people["bystanders"], "told by their answers alone"))
     head = {"campaign": it["name"], "state": it["state"], "day": text(it["effective_at"]), "next_at": found["next_at"]}
     return f"{pairs(head)}\n\n{_bars(rows)}\n\n{_stages(found['notices'])}"
 

@@ -192,11 +192,16 @@ async def recall(call: Call, campaign: str, body: Doing) -> Told:
 
 
 async def finish(call: Call, campaign: str, body: Doing) -> Told:
-    """Closes it: who is affected is not looked at any more, and its dates stay in force."""
+    """Closes it: who is affected is not looked at any more; its dates stay in force, and hold for everybody once those
+    who were told last have had their days."""
     kept = await call.read(lambda db: campaigns.get(db, campaign))
     if body.confirm:
         _confirmed(body.confirm, kept.name)
-    return await _do(call, kept, "finish", body, lambda db, by: campaigns.move(db, kept.id, "finish", by), kept.name)
+    told = await _do(call, kept, "finish", body, lambda db, by: campaigns.move(db, kept.id, "finish", by), kept.name)
+    if not told.dry_run:
+        by = By(call.who.id, f"campaign {kept.name} finished: {body.reason}", call.context.store.clock())
+        await running(call).river.finish(kept, by)
+    return told
 
 
 async def standing(call: Call, name: str) -> Standing:

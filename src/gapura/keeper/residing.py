@@ -169,7 +169,7 @@ def _action(policy: Policy, account: Account, at: int) -> Given:
     """Never sooner or stricter than what befalls a single request by the phase in force; nothing for who is exempt."""
     if exempt(policy, account, at):
         return ""
-    phase = phase_in_force(policy, at)
+    phase = phase_in_force(policy, at, account)
     if phase is None or phase.effect == "allow" or policy.account_place is None:
         return ""
     return "suspended" if policy.account_place.action == "suspend" and phase.effect == "block" else "warned"

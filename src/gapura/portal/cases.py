@@ -125,7 +125,7 @@ def _with_ways(case: Case, ways: Ways) -> Case:
 def _case(policy: Policy, account: Account, seen: Evidence | None, at: int, *, objecting: bool) -> Case:
     told = [one for one in account.notices if one.policy == policy.name]
     lifted = [one for one in account.lifted if one.policy == policy.name and _stands(one, at)]
-    phase = phase_in_force(policy, at)
+    phase = phase_in_force(policy, at, account)
     ahead, effective_at = _ahead(policy, account, told, at)
     return Case(
         policy=policy.name,

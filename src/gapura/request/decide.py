@@ -34,7 +34,7 @@ def decide(rules: Rules, route: Route, caller: Caller, origin: Origin, at: int, 
     noted = caller.noted
     if noted.rules != rules.number:
         noted.standing = rules.standing(caller.account, at)
-        if not caller.account.lifted:  # what is lifted begins and ends by itself, so these few are asked each time
+        if rules.lasts(caller.account, at):  # whoever has days of its own is asked each time
             noted.rules = rules.number
     key = (
         route.model,

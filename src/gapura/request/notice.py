@@ -57,7 +57,9 @@ class Notices:
         if rules is not self._rules:
             self._rules, self._known = rules, Memo()
         place = (origin.territory, origin.certainty, rules.part(origin), origin.network)
-        ahead_of = tuple(one for one in account.notices if at < one.effective_at and not _is_over(account, one))
+        ahead_of = tuple(
+            one for one in account.notices if at < one.effective_at and not one.silent and not _is_over(account, one)
+        )
         key = (what, place, rules.standing(account, at), rules.stretch(at), ahead_of)
         known = self._known.get(key)
         if known is None:

@@ -105,7 +105,7 @@ def _exceptions(policy: Policy | None) -> dict[str, Exemption]:
 
 
 def _phase(phase: Phase) -> str:
-    return f"{phase.effect} ({phase.zone})"
+    return f"{phase.effect} ({phase.zone})" + ", for those who were told" * phase.told_only
 
 
 def _rule(rule: Rule) -> str:

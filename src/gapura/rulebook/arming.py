@@ -8,32 +8,47 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import msgspec
+
 from gapura.clock import text
 from gapura.rulebook import formats
 from gapura.rulebook.documents import BadDocument, below
 from gapura.rulebook.formats import Format
 from gapura.rulebook.read import read_policies
-from gapura.terms.rulebook import Phase, Policy
+from gapura.terms.rulebook import Effect, Phase, Policy
 
 
 def armed(content: bytes, written_in: Format, name: str, phases: Sequence[Phase]) -> str | None:
     """The document, in TOML, with these phases in the policy of this name; None where it says all that already.
 
-    Raises BadDocument: there is no such policy, or it has other phases, which somebody meant.
+    Where it has phases of these dates, they stay, and become `told_only` where these are.  Raises BadDocument: there is
+    no such policy, or it has other phases, which somebody meant.
     """
-    tables = formats.parse(content, written_in)
-    number, found = _named(tables, name)
-    wanted = {(phase.effect, phase.starts) for phase in phases if phase.effect != "warn"}
-    if found.phases:
-        there = {(phase.effect, phase.starts) for phase in found.phases if phase.effect not in {"warn", "allow"}}
-        if there == wanted:
-            return None
+    number, found = _named(formats.parse(content, written_in), name)
+    if not found.phases:
+        return with_phases(content, written_in, name, phases)
+    wanted: dict[tuple[Effect, int], Phase] = {
+        (phase.effect, phase.starts): phase for phase in phases if phase.effect != "warn"
+    }
+    if {(phase.effect, phase.starts) for phase in found.phases if phase.effect not in {"warn", "allow"}} != set(wanted):
         told = ", ".join(f"{phase.effect} from {text(phase.starts)}" for phase in found.phases)
         raise BadDocument(
             f"policies[{number}].phases", f"they say {told}; take them out, or give the campaign that day"
         )
+    told_only = {key for key, phase in wanted.items() if phase.told_only}
+    asked = tuple(
+        msgspec.structs.replace(one, told_only=True) if (one.effect, one.starts) in told_only else one
+        for one in found.phases
+    )
+    return None if asked == found.phases else with_phases(content, written_in, name, asked)
+
+
+def with_phases(content: bytes, written_in: Format, name: str, phases: Sequence[Phase]) -> str:
+    """The document, in TOML, with these phases in the policy of this name, whatever it had.  Raises BadDocument."""
+    tables = formats.parse(content, written_in)
+    number, _ = _named(tables, name)
     raw = dict(tables["policies"][number])
-    raw["phases"] = [{"effect": phase.effect, "from": text(phase.starts)} for phase in phases]
+    raw["phases"] = [_phase(phase) for phase in phases]
     listed = [*tables["policies"][:number], raw, *tables["policies"][number + 1 :]]
     return toml(tables | {"policies": listed})
 
@@ -41,6 +56,13 @@ def armed(content: bytes, written_in: Format, name: str, phases: Sequence[Phase]
 def policy(content: bytes, written_in: Format, name: str) -> Policy:
     """The policy of this name in a document.  Raises BadDocument."""
     return _named(formats.parse(content, written_in), name)[1]
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    zone = {} if phase.zone == "UTC" else {"zone": phase.zone}
+    return (
+        {"effect": phase.effect, "from": text(phase.starts)} | zone | ({"told_only": True} if phase.told_only else {})
+    )
 
 
 def _named(tables: Mapping[str, Any], name: str) -> tuple[int, Policy]:

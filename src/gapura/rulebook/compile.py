@@ -77,6 +77,7 @@ class Rules:
         distinct = Distinct(book)
         self.fleeting = distinct.fleeting
         self.standing = distinct.standing
+        self.lasts = distinct.lasts
         self.part = distinct.part
         self._all = tuple(shelves.values())
         self._announced = set().union(*(announced(policy) for policy in book.policies))
@@ -144,6 +145,7 @@ class Rules:
         lifted = (shelf.exceptions(name) for _, shelf in self._all for name in names(account))
         ends = {exemption.ends for exceptions in lifted for exemption in exceptions}
         ends.update(*((one.starts, one.ends) for one in account.lifted))
+        ends.update(one.effective_at for one in account.notices)
         return sorted(instant for instant in self._announced | ends if instant > at)
 
     def judge(

@@ -9,6 +9,7 @@ from gapura.atlas.territories import CODES
 from gapura.rulebook.conditions import OF_ACCOUNTS, over
 from gapura.rulebook.expressions import BadExpression, Expression, compiled
 from gapura.rulebook.facts import OURS, owners
+from gapura.rulebook.weigh import is_told
 from gapura.terms.caller import Account, Lifting, Status
 from gapura.terms.place import Origin
 from gapura.terms.rulebook import Rulebook
@@ -16,6 +17,7 @@ from gapura.terms.rulebook import Rulebook
 Lifts = tuple[tuple[str, Lifting, str, int, int], ...]
 Said = str | tuple[str, ...]
 """What an account says in the fields that the rules ask about: attrgetter gives one value, or a tuple of several."""
+Seen = tuple[int, int, Status, Said, Lifts, tuple[str, ...]]
 
 LIMIT = 65_536
 
@@ -32,19 +34,29 @@ class Distinct:
         self._fields = attrgetter(*self._asked) if self._asked else None
         self._divided = _divided(book, used)
         self._policies = frozenset(policy.name for policy in book.policies)
-        self._seen: dict[tuple[int, int, Status, Said, Lifts], int] = {}
-        self._kinds: dict[tuple[int, int, Status, Said, Lifts], int] = {}
+        self._told_only = frozenset(one.name for one in book.policies if any(phase.told_only for phase in one.phases))
+        self._seen: dict[Seen, int] = {}
+        self._kinds: dict[Seen, int] = {}
         self._numbers = count(1)
 
     def standing(self, account: Account, at: int) -> int:
         """A number that tells an account from others, to these rules: by what names it, its state, what rules ask
-        about, and what is lifted for it.  Accounts that differ in nothing else have the same.  It changes with the time
-        only for an account for which anything is lifted."""
+        about, what is lifted for it and what it was told.  Accounts that differ in nothing else have the same.  It
+        changes with the time only where it does not `last`."""
         said: Said = self._fields(account) if self._fields else ""
         by_id = self._by_id.get(account.id, 0) if self._by_id else 0
         lifts = self._lifts(account, at) if account.lifted else ()
-        seen = self._groups.get(account.external_id, 0), by_id, account.status, said, lifts
+        told = self._told(account, at) if account.notices and self._told_only else ()
+        seen = self._groups.get(account.external_id, 0), by_id, account.status, said, lifts, told
         return self._seen.get(seen) or self._number(seen)
+
+    def lasts(self, account: Account, at: int) -> bool:
+        """Whether the account's standing stays as it is, whatever the time."""
+        return not account.lifted and all(one.effective_at <= at for one in account.notices)
+
+    def _told(self, account: Account, at: int) -> tuple[str, ...]:
+        """The policies of which the day that it was told of has come."""
+        return tuple(sorted(name for name in self._told_only if is_told(account, name, at)))
 
     def _lifts(self, account: Account, at: int) -> Lifts:
         """What is lifted now, and what is going to be."""
@@ -54,9 +66,9 @@ class Distinct:
             if one.policy in self._policies and not over(one, at)
         )
 
-    def _number(self, seen: tuple[int, int, Status, Said, Lifts]) -> int:
+    def _number(self, seen: Seen) -> int:
         """Whoever sets an account's fields must not set our memory; a number is never given twice."""
-        kind = *seen[:3], self._alike(seen[3]), seen[4]
+        kind = *seen[:3], self._alike(seen[3]), *seen[4:]
         for known in (self._seen, self._kinds):
             if len(known) >= LIMIT:
                 known.clear()

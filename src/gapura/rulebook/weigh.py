@@ -89,11 +89,20 @@ def turning_points(policy: Policy) -> set[int]:
     return announced(policy) | {exemption.ends for exemption in policy.exceptions} - {0}
 
 
-def phase_in_force(policy: Policy, at: int) -> Phase | None:
-    """The phase that says what becomes of places that are not covered.  None: none has begun."""
+def phase_in_force(policy: Policy, at: int, account: Account | None = None) -> Phase | None:
+    """The phase that says what becomes of places that are not covered: of the account's requests, or of those that are
+    nobody's in particular.  None: none has begun."""
     if not policy.phases:
         return Phase(effect="block", starts=0)
-    return next((phase for phase in reversed(policy.phases) if phase.starts <= at), None)
+    begun = (phase for phase in reversed(policy.phases) if phase.starts <= at)
+    return next((phase for phase in begun if not phase.told_only or is_told(account, policy.name, at)), None)
+
+
+def is_told(account: Account | None, policy: str, at: int) -> bool:
+    """Whether the day that a notice named to the account has come.  Where there is no account, nobody can be told."""
+    if account is None or not account.id:
+        return True
+    return any(one.policy == policy and one.effective_at <= at for one in account.notices)
 
 
 def coverage(policy: Policy, territory: str, subdivision: str = "") -> Coverage:
@@ -189,7 +198,7 @@ def _coverage(policy: Policy, facts: Facts) -> Ruling:
             "the caller's address is private, missing or malformed, so it has no place; "
             "set GAPURA_SITE_TERRITORY to say where such callers are",
         )
-    phase = phase_in_force(policy, facts.at)
+    phase = phase_in_force(policy, facts.at, facts.account)
     gap: Effect = phase.effect if phase else "allow"
     if facts.certainty != "certain":
         return _uncertain(policy, facts, gap)
@@ -210,6 +219,8 @@ def _coverage(policy: Policy, facts: Facts) -> Ruling:
         since = f"; {first.effect} begins {text(first.starts)}"
     else:
         since = f"; {gap} since {text(phase.starts)}" if phase.starts else ""
+        if (general := phase_in_force(policy, facts.at)) != phase and general is not None:
+            since += f", and {general.effect} since {text(general.starts)} for those who were told of it"
     return Ruling(gap, "coverage", f"{where} does not cover {place}{since}")
 
 

@@ -23,7 +23,8 @@ class Next(NamedTuple):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """How many accounts of a campaign are where.  `untold` are affected and exempt for want of a notice."""
+    """How many accounts of a campaign are where.  `untold` are affected and exempt for want of a notice; `bystanders`
+    were seen from there, and it is not about them."""
 
     affected: int = 0
     released: int = 0
@@ -31,6 +32,7 @@ class Tally(msgspec.Struct, frozen=True):
     untold: int = 0
     acted: int = 0
     by: dict[str, int] = {}
+    bystanders: int = 0
 
 
 def get(db: Connection, campaign: str, account: str) -> Member | None:
@@ -144,7 +146,8 @@ def tally(db: Connection, campaign: str) -> Tally:
     )
     affected, released, told, untold, acted = map(int, row)
     by = {str(way): int(count) for way, count in ways}
-    return Tally(affected, released, told, untold, acted, by)
+    beside: Any = db.execute("SELECT count(*) FROM campaign_bystander WHERE campaign = ?", (campaign,)).get
+    return Tally(affected, released, told, untold, acted, by, int(beside))
 
 
 def post(db: Connection, campaign: str, account: str, at: int) -> None:

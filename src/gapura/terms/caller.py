@@ -28,7 +28,7 @@ class Lifted(msgspec.Struct, frozen=True):
 
 class Notice(msgspec.Struct, frozen=True):
     """What a campaign has told the account: `effect` under `policy` from `effective_at` on.  `id` names this telling
-    (`ntc_…`), which was the campaign's `stage`, at `at` (UTC microseconds)."""
+    (`ntc_…`), which was the campaign's `stage`, at `at` (UTC microseconds).  `silent`: its answers do not say so."""
 
     id: str
     campaign: str
@@ -37,6 +37,7 @@ class Notice(msgspec.Struct, frozen=True):
     effect: Literal["warn", "block", "suspend"]
     effective_at: int
     at: int
+    silent: bool = False
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -59,11 +59,14 @@ class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Phase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """From `starts` on, territories that the pack does not cover get `effect`.  Half-open, UTC microseconds."""
+    """From `starts` on, territories that the pack does not cover get `effect`.  Half-open, UTC microseconds.
+    `told_only`: accounts get it from the day on that a notice named to them, and before that what the former phase
+    says."""
 
     effect: Effect
     starts: int
     zone: str = "UTC"
+    told_only: bool = False
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
