@@ -15,13 +15,15 @@ from gapura.gate.inquiries import AT_ONCE, GOOD_S
 from gapura.gate.inquiries import Inquiries as Asking
 from gapura.keeper.inquiries import Inquiries
 from gapura.providers.prices import Prices
-from gapura.store import claims
+from gapura.store import claims, grants
 from gapura.store.sqlite import Store
+from gapura.terms.grants import Terms
 from gapura.terms.link import Inquire, Told
 from gapura.terms.price import Price, Rates
-from gapura.wire.usage_pages import COSTS, USAGE
+from gapura.wire.usage_pages import COSTS, COUNTED, USAGE
 
-PRICES = Prices({}, [Price(provider="glm", model="glm-4", currency="CNY", tiers=(Rates(input=10**9, output=10**9),))])
+RATES = Rates(input=10**9, output=10**9, image=7_000, second=50_000)
+PRICES = Prices({}, [Price(provider="glm", model="glm-4", currency="CNY", tiers=(RATES,))])
 TODAY = NOW // SECOND // 86_400 * 86_400
 
 
@@ -77,11 +79,29 @@ def test_costs_are_of_what_no_grant_paid(vendor: Vendor) -> None:
     assert (result["line_item"], result["amount"]) == ("glm-4", {"value": 0.00025, "currency": "cny"}), "250 of output"
 
 
+def test_what_is_not_in_tokens_is_told_and_costs_what_grants_in_money_did_not_pay(vendor: Vendor) -> None:
+    (account,) = vendor.store.read(
+        lambda db: db.execute("SELECT id FROM account WHERE external_id = 'other'").fetchone()
+    )  # type: ignore[misc]
+    terms = Terms(id="grt_cny", account=account, amount=10**6, unit="CNY", effective=NOW, expires=0, priority=1)
+    vendor.do(lambda db: grants.create(db, terms, 10**6, "grant", NOW))
+    purses: dict[str, dict[str, int]] = {"gr:grt_cny": {"money": 200_000}, f"tok:{account}": {}}
+    ask(vendor, "req_3", account, purses, input=100, output=0, seconds=3, images=2)
+    assert [row["seconds"] for row in told(vendor, "/v1/usage", "", "other")["data"]] == [3]
+    for path, unit in COUNTED.items():
+        (bucket,) = told(vendor, path, f"start_time={TODAY}", "other")["data"]
+        counted = [(one[unit], one["num_model_requests"]) for one in bucket["results"]]
+        assert counted == {"seconds": [(3, 1)], "images": [(2, 1)], "characters": []}[unit]
+    (bucket,) = told(vendor, COSTS, f"start_time={TODAY}", "other")["data"]
+    (result,) = bucket["results"]
+    assert result["amount"]["value"] == (100 * 1000 + 3 * 50_000 + 2 * 7_000 - 200_000) / 10**9
+
+
 def test_our_own_page_says_what_is_left(vendor: Vendor) -> None:
     found = told(vendor, "/v1/usage", "group_by=provider,place")
     assert found["data"] == [{
         "provider": "glm", "place": "CN", "requests": 2, "input_tokens": 900, "output_tokens": 350, "cached_tokens": 0,
-        "reasoning_tokens": 0, "estimated": 0,
+        "reasoning_tokens": 0, "estimated": 0, "images": 0, "seconds": 0, "characters": 0,
     }]  # fmt: skip
     assert [(one["granted"], one["spent"], one["left"]) for one in found["grants"]] == [
         (1000, 1000, 0),

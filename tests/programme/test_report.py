@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tests.programme.conftest import Vendor, export
+from tests.programme.conftest import OFFER, Vendor, export
 
 from gapura.programme import report as pages
 from gapura.programme.report import pipeline as reports
@@ -24,7 +24,16 @@ PRICES = Prices(
 
 def ask(vendor: Vendor, request: str, account: str, purses: dict[str, dict[str, int]], **said: Any) -> None:
     """A request as the keeper takes it in: the row, and what its purses pay."""
-    row = {"provider": "glm", "served_model": "glm-4", "territory": "CN", "input": 0, "output": 0} | said
+    row = {
+        "provider": "glm",
+        "served_model": "glm-4",
+        "territory": "CN",
+        "input": 0,
+        "output": 0,
+        "images": 0,
+        "seconds": 0,
+    }
+    row |= said
     alone = len(purses) == 1
     purse = next(iter(purses)) if alone else ""
     paid = sum(sum(of.values()) for of in purses.values())
@@ -33,9 +42,10 @@ def ask(vendor: Vendor, request: str, account: str, purses: dict[str, dict[str, 
         records.begin(db, "inc_1", "boot", 1)
         db.execute(
             "INSERT INTO request (id, outcome, account, provider, served_model, territory, purse, charged, holds,"
-            " input, output, opened_at, incarnation) VALUES (?, 'complete', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'inc_1')",
+            " input, output, images, seconds, opened_at, incarnation)"
+            " VALUES (?, 'complete', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'inc_1')",
             (request, account, row["provider"], row["served_model"], row["territory"], purse, paid if alone else 0,
-             "" if alone else "[]", row["input"], row["output"], vendor.clock()),
+             "" if alone else "[]", row["input"], row["output"], row["images"], row["seconds"], vendor.clock()),
         )  # fmt: skip
         for name, classes in purses.items():
             if not alone:
@@ -81,17 +91,36 @@ def test_the_numbers_are_those_of_the_ledger(spent: Vendor) -> None:
     assert found.agree, found.sums
     assert found.flow == Flow(granted=9500, left=9500 - 1107, spent=1107)
     assert found.classes == {"input": 950, "output": 157}
-    assert [(row.model, row.tokens, row.requests) for row in found.use.models] == [
+    assert [(row.model, row.amount, row.requests) for row in found.use.models] == [
         ("glm-4", 1100, 2),
         ("glm-4-air", 7, 1),
     ]
-    assert [(row.territory, row.tokens, row.accounts) for row in found.use.places] == [("CN", 1100, 1), ("HK", 7, 1)]
+    assert [(row.territory, row.amount, row.accounts) for row in found.use.places] == [("CN", 1100, 1), ("HK", 7, 1)]
     assert (found.use.costs, found.use.unpriced) == ((Cost("CNY", 1_400_000, 1100),), 7)
     assert found.conversion == type(found.conversion)(2, 2, 1, 0, 0, 0)
     assert [(day.day, day.claims, day.granted, day.spent) for day in found.days] == [
         ("2024-06-28", 2, 9500, 0), ("2024-06-30", 0, 0, 1107),
     ]  # fmt: skip
     assert (found.funded, found.wallet) == (10_000_000, 10_000_000 - 9500)
+
+
+def test_a_programme_in_money_is_told_in_money(vendor: Vendor) -> None:
+    vendor.open(OFFER.replace("wallet = 10_000_000", 'wallet = 10_000_000_000\nunit = "CNY"'))
+    claim = vendor.claim("acme", export(2000))
+    vendor.vet()
+    vendor.approve()
+    account = vendor.store.read(lambda db: claims.get(db, None, claim)).account
+    fixed, matched = (f"gr:{one}" for one in vendor.store.read(lambda db: claims.granted(db, claim)))
+    purses = {fixed: {"money": 900}, matched: {"money": 45}}
+    ask(vendor, "req_1", account, purses, input=600, output=100, images=2, seconds=3)
+    found = reported(vendor)
+    assert found.agree, found.sums
+    assert (found.use.costs, found.use.unpriced) == ((Cost("CNY", 945, 0),), 0)
+    (model,) = found.use.models
+    assert (model.unit, model.amount, model.requests, model.units) == ("CNY", 945, 1, {"images": 2, "seconds": 3})
+    page = pages.render(found)
+    assert ">0.000000945<" in page and "2 images, 3 seconds" in page
+    assert "tokens" not in pages.render_statement(stated(vendor)).replace("All sums agree, to the token", "")
 
 
 def test_what_came_back_is_in_the_wallet_again(spent: Vendor) -> None:
@@ -122,7 +151,7 @@ def test_a_statement_is_of_one_account(spent: Vendor) -> None:
         ("2024-06-28", "grant", 1000), ("2024-06-28", "grant", 3000),
         ("2024-06-30", "spend", 107), ("2024-06-30", "spend", 1000),
     ]  # fmt: skip
-    assert stated(spent, "idle").use.tokens == 0
+    assert stated(spent, "idle").use.amount == 0
 
 
 def test_the_table_has_every_number(spent: Vendor) -> None:

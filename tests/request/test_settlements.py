@@ -106,6 +106,15 @@ def meant(word: str, told: int) -> set[int]:
     return {"told": {told}, "told last": {told}, "ours": ours, "handed on": handed_on, "none": {0}}[word]
 
 
+def test_seconds_stay_where_tokens_are_our_guess() -> None:
+    """As DashScope tells of speech that it heard."""
+    script = streams(*HALO, STOP, chunk({}, choices=[], usage={"seconds": 7, "image_count": -1}), DONE)
+    account = Account("acc_1", "acme", "org", budget=PLENTY)
+    _, end, _ = asyncio.run(settled(script, stream=True, account=account, lent={"tok:acc_1": PLENTY}))
+    assert (end.usage.estimated, end.usage.beside) == (True, (0, 7, 0))
+    assert end.usage.input in meant("ours", 0) and end.usage.output in meant("handed on", 0)
+
+
 async def settled(script: Script, *, stream: bool, account: Account, lent: dict[str, int]) -> tuple[Bench, Ended, int]:
     async with bench({"openai": Vendor(script)}) as it:
         it.directory.know(KEY, Caller(Key("key_1", account.id, "sk"), account))

@@ -194,15 +194,15 @@ def test_usage_counts_what_was_answered(db: Connection) -> None:
         opened("req_1"), ended("req_1"),
         opened("req_2"), ended("req_2", "cut", Usage(1, 2, estimated=True)),
         opened("req_3"), ended("req_3", "failed", Usage(5, 5)),
-        opened("req_4"), opened("req_4", 2), ended("req_4"),
+        opened("req_4"), opened("req_4", 2), ended("req_4", usage=Usage(11, 22, images=2, seconds=3, characters=4)),
         opened("req_5"),
         opened("req_6", organisation="org_2"), ended("req_6"),
         Refused("req_7", 1, 403, "x", context()),
     )  # fmt: skip
     rows = records.usage_rows(db, "org_1")
     assert [tuple(row.values()) for row in rows] == [
-        ("acc_1", "key_1", "glm-4.6", "glm", 2, 12, 24, 1),
-        ("acc_1", "key_1", "qwen-plus", "qwen", 1, 11, 22, 0),
+        ("acc_1", "key_1", "glm-4.6", "glm", 2, 12, 24, 1, 0, 0, 0),
+        ("acc_1", "key_1", "qwen-plus", "qwen", 1, 11, 22, 0, 2, 3, 4),
     ]
     assert list(rows[0]) == [
         "account",
@@ -213,6 +213,9 @@ def test_usage_counts_what_was_answered(db: Connection) -> None:
         "input_tokens",
         "output_tokens",
         "estimated",
+        "images",
+        "seconds",
+        "characters",
     ]
     assert sum(row["requests"] for row in records.usage_rows(db)) == 4
     assert records.usage_rows(db, since=11) == records.usage_rows(db, until=10) == []

@@ -9,6 +9,7 @@ from gapura.terms.price import Rates, cost
 from gapura.terms.usage import Usage
 
 USD = 10**9
+BESIDE = (Rates(input=2 * USD, output=0, image=500, second=70, character=9 * 10**6),)
 TIERS = (Rates(input=2 * USD, cached=USD, output=8 * USD),)  # 2,000, 1,000 and 8,000 billionths a token
 
 
@@ -47,6 +48,12 @@ TIERS = (Rates(input=2 * USD, cached=USD, output=8 * USD),)  # 2,000, 1,000 and 
             {"gr:1": {MONEY: 16_000}, "tok:a": {"output": 6}},
         ),
         ([Taken("gr:1", 10**9, (Rates(input=0, output=0),))], Usage(4, 7), {}),
+        ([Taken("tok:a", 20)], Usage(5, 7, images=3, seconds=2), {"tok:a": {"input": 5, "output": 7}}),
+        ([Taken("tok:a", 20)], Usage(seconds=2), {}),
+        ([Taken("bud:b:0", 99_000, BESIDE)], Usage(1, images=3, seconds=2, characters=4),
+         {"bud:b:0": {MONEY: 2000 + 3 * 500 + 2 * 70 + 4 * 9}}),
+        ([Taken("bud:b:0", 99_000, BESIDE), Taken("gr:1", 3300, BESIDE), Taken("gr:2", 9000, BESIDE)],
+         Usage(1, images=3), {"bud:b:0": {MONEY: 3500}, "gr:1": {MONEY: 3000}, "gr:2": {MONEY: 500}}),
     ],
 )  # fmt: skip
 def test_the_order_of_payment(taken: list[Taken], usage: Usage, paid: dict[str, dict[str, int]]) -> None:
@@ -54,9 +61,10 @@ def test_the_order_of_payment(taken: list[Taken], usage: Usage, paid: dict[str, 
 
 
 amounts = st.integers(0, 10**6)
-usages = st.builds(Usage, amounts, amounts, amounts, amounts)
-rate = st.integers(0, 10**11)
-tiers = st.builds(lambda *of: (Rates(0, *of),), rate, rate, rate, rate)
+some = st.integers(0, 3)
+usages = st.builds(Usage, amounts, amounts, amounts, amounts, st.booleans(), some, some, some)
+rate, each = st.integers(0, 10**11), st.integers(0, 10**6)
+tiers = st.builds(lambda *of: (Rates(0, *of),), rate, rate, rate, rate, each, each, each)
 payers = st.lists(st.tuples(amounts, st.just(()) | tiers), max_size=4)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gapura.errors import BadRequest
-from gapura.wire.usage_pages import COSTS, USAGE, Spent, Used, costs_page, read, usage_page
+from gapura.wire.usage_pages import COSTS, COUNTED, USAGE, Spent, Used, costs_page, read, usage_page
 
 DAY = 86_400
 MONDAY = 1_719_792_000  # 2024-07-01
@@ -29,9 +29,9 @@ def test_the_first_bucket_begins_where_it_is_asked_for_and_others_on_the_hour_or
 
 def test_pages_join_without_a_gap() -> None:
     query = f"start_time={MONDAY}&end_time={MONDAY + 9 * DAY}"
-    first = json.loads(usage_page(read(USAGE, query, NOW), []))
+    first = json.loads(usage_page(USAGE, read(USAGE, query, NOW), []))
     assert (len(first["data"]), first["has_more"]) == (7, True)
-    second = json.loads(usage_page(read(USAGE, f"{query}&page={first['next_page']}", NOW), []))
+    second = json.loads(usage_page(USAGE, read(USAGE, f"{query}&page={first['next_page']}", NOW), []))
     assert (len(second["data"]), second["has_more"], second["next_page"]) == (2, False, None)
     assert first["data"][-1]["end_time"] == second["data"][0]["start_time"]
     assert second["data"][-1]["end_time"] == MONDAY + 9 * DAY
@@ -43,12 +43,14 @@ def test_without_an_end_it_is_until_now() -> None:
 
 
 def page(query: str, *used: Used) -> Any:
-    return json.loads(usage_page(read(USAGE, f"start_time={MONDAY}&end_time={MONDAY + 2 * DAY}&{query}", NOW), used))
+    return json.loads(
+        usage_page(USAGE, read(USAGE, f"start_time={MONDAY}&end_time={MONDAY + 2 * DAY}&{query}", NOW), used)
+    )
 
 
 USES = (
-    Used(MONDAY, "key_1", "glm-4", 1, 10, 5, 2), Used(MONDAY, "key_2", "glm-4", 2, 20, 6, 0),
-    Used(MONDAY, "key_1", "qwen-plus", 3, 30, 7, 0), Used(MONDAY + DAY, "key_1", "glm-4", 4, 40, 8, 0),
+    Used(MONDAY, "key_1", "glm-4", 1, 10, 5, 2, 0), Used(MONDAY, "key_2", "glm-4", 2, 20, 6, 0, 0),
+    Used(MONDAY, "key_1", "qwen-plus", 3, 30, 7, 0, 9), Used(MONDAY + DAY, "key_1", "glm-4", 4, 40, 8, 0, 0),
 )  # fmt: skip
 
 
@@ -72,6 +74,14 @@ def test_groups(form: str) -> None:
     assert [(one["api_key_id"], one["model"], one["input_tokens"]) for one in results] == [
         ("key_1", "glm-4", 10), ("key_1", "qwen-plus", 30), ("key_2", "glm-4", 20),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "unit"), COUNTED.items())
+def test_what_is_not_in_tokens_has_pages_of_its_own(path: str, unit: str) -> None:
+    asked = read(path, f"start_time={MONDAY}&end_time={MONDAY + DAY}&group_by=model", NOW)
+    _, one = json.loads(usage_page(path, asked, USES[:3]))["data"][0]["results"]
+    assert (one["object"], one[unit]) == (f"organization.usage.{path.rpartition('/')[2]}.result", 9)
+    assert (one["model"], one["num_model_requests"], "input_tokens" in one) == ("qwen-plus", 3, False)
 
 
 def test_costs_are_digits_and_one_result_a_currency() -> None:

@@ -67,7 +67,7 @@ def _warn(found: dict[str, Any], out: Output) -> None:
 def _use(found: dict[str, Any]) -> list[str]:
     costs = [one | {"cost": f"{one['amount'] / 10**9:.4f}"} for one in found["costs"]]
     return [
-        table(found["models"], ("provider", "model", "requests", "tokens")),
-        table(found["places"], ("territory", "accounts", "requests", "tokens")),
+        table(found["models"], ("provider", "model", "requests", "amount")),
+        table(found["places"], ("territory", "accounts", "requests", "amount")),
         table(costs, ("currency", "cost", "tokens")),
     ]

@@ -12,8 +12,9 @@ from gapura.cli.client import Api, account_id, speaks
 from gapura.cli.ending import Failed
 from gapura.cli.output import Output, table
 
-SUMS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated")
-COLUMNS = ("account", "key", "model", "provider", "requests", "input_tokens", "output_tokens", "estimated")
+UNITS = ("images", "seconds", "characters")
+SUMS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated", *UNITS)
+COLUMNS = ("account", "key", "model", "provider", "requests", "input_tokens", "output_tokens", "estimated", *UNITS)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -46,7 +47,8 @@ def usage(api: Api, out: Output, account: str | None, organisation: str, **query
         _write_csv(query["as_csv"], found, columns)
     if query["parquet"]:
         _write_parquet(query["parquet"], found, columns)
-    out.say(found, lambda: table(found, columns))
+    shown = [name for name in columns if name not in UNITS or any(row[name] for row in found)]
+    out.say(found, lambda: table(found, shown))
 
 
 def _write_csv(path: Path, found: list[dict[str, Any]], columns: Sequence[str]) -> None:

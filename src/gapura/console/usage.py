@@ -30,6 +30,9 @@ class Row(msgspec.Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     estimated: int
+    images: int
+    seconds: int
+    characters: int
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -52,6 +55,9 @@ class Group(msgspec.Struct, frozen=True):
     cached_tokens: int
     reasoning_tokens: int
     estimated: int
+    images: int
+    seconds: int
+    characters: int
 
 
 class Groups(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from gapura.wire.dialect import Dialect
 from gapura.wire.endpoints import ENDPOINTS
 from gapura.wire.messages import MESSAGES, request
 from gapura.wire.openai import CHAT
-from gapura.wire.usage_pages import COSTS, USAGE
+from gapura.wire.usage_pages import COSTS, COUNTED, USAGE
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -42,7 +42,7 @@ JSON = [(b"content-type", b"application/json")]
 KEPT = "/v1/responses/"
 
 # What the keeper answers, since gates have no database.
-INQUIRIES = ("/v1/usage", USAGE, COSTS)
+INQUIRIES = ("/v1/usage", USAGE, *COUNTED, COSTS)
 
 _ENCODER = msgspec.json.Encoder()
 

@@ -17,16 +17,14 @@ from gapura.store import accounts, grants, ledger, uses
 from gapura.store.base import Connection
 from gapura.store.sqlite import Store
 from gapura.terms.link import Inquire, Told
-from gapura.terms.price import rates
-from gapura.terms.usage import CLASSES
+from gapura.terms.price import exact, rounded
 from gapura.wire import usage_pages
-from gapura.wire.usage_pages import COSTS, Asked, Spent
+from gapura.wire.usage_pages import COSTS, COUNTED, Asked, Spent
 
 log = structlog.get_logger()
 
 AT_ONCE = 2
 MOST_ROWS = 200_000
-MILLION = 1_000_000
 DAY = 86_400 * SECOND
 DAYS = 30
 BY = ("day", "model")
@@ -55,7 +53,8 @@ class Inquiries:
         wanted = usage_pages.read(asked.path, asked.query, now // SECOND)
         if asked.path == COSTS:
             return usage_pages.costs_page(wanted, self._costs(db, asked.account, wanted))
-        return usage_pages.usage_page(wanted, uses.bucketed(db, asked.account, wanted))
+        found = uses.bucketed(db, asked.account, wanted, COUNTED.get(asked.path, ""))
+        return usage_pages.usage_page(asked.path, wanted, found)
 
     def _costs(self, db: Connection, account: str, asked: Asked) -> Iterator[Spent]:
         """What no grant paid, at the prices of the day; what has no price is left out."""
@@ -65,12 +64,10 @@ class Inquiries:
         prices = self._prices()
         for row in found:
             price = prices.of(row.provider, row.model, row.at)
-            if price is None:
-                continue
-            each = dict(zip(CLASSES, rates(price.tiers, row.inputs).of_classes(), strict=True))
-            exact = sum(amount * max(each[name], 0) for name, amount in row.classes.items())
-            bucket = asked.bucket(row.at // SECOND)
-            yield Spent(bucket, row.key, row.model, price.currency, (exact + MILLION // 2) // MILLION)
+            asks = exact(price.tiers, row.inputs, row.classes) if price is not None else None
+            if price is not None and asks is not None:
+                amount = max(rounded(asks) - row.paid, 0)
+                yield Spent(asked.bucket(row.at // SECOND), row.key, row.model, price.currency, amount)
 
     def _own(self, db: Connection, asked: Inquire, now: int) -> bytes:
         since, until, by = _read(asked.query, now)

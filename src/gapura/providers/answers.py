@@ -26,6 +26,9 @@ SEARCH = ("search_info", "search_results", "web_search")
 
 COUNTED = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
 
+# What DashScope's models count that hear, speak and paint, in the order of `terms.usage.UNITS`.
+UNITS = ("image_count", "seconds", "characters")
+
 # No model takes or gives so much at once: the longest context that any vendor states is ten million tokens.
 MOST_TOKENS = 100_000_000
 
@@ -174,7 +177,8 @@ def usage_of(said: Any) -> Usage | None:
     if not isinstance(said, dict):
         return None
     told = [said[name] for name in COUNTED if said.get(name) is not None]
-    if not told or not all(type(one) is int and 0 <= one <= MOST_TOKENS for one in told):
+    units = [count(said, name) for name in UNITS]
+    if not (told or any(units)) or not all(type(one) is int and 0 <= one <= MOST_TOKENS for one in (*told, *units)):
         return None
     # Anthropic counts what comes from a cache, or goes into one, apart from the rest.
     beside = count(said, "cache_read_input_tokens") + count(said, "cache_creation_input_tokens")
@@ -186,6 +190,9 @@ def usage_of(said: Any) -> Usage | None:
         or count(said, "prompt_cache_hit_tokens"),
         reasoning=_part(said, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
         or _part(said, ("output_tokens_details",), "thinking_tokens"),
+        images=units[0],
+        seconds=units[1],
+        characters=units[2],
     )
 
 

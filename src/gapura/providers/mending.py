@@ -78,13 +78,7 @@ def joined(
     one, other = first[1], second[1]
     if one is None or other is None:
         return _ENCODER.encode(answer), None
-    usage = Usage(
-        one.input + other.input,
-        one.output + other.output,
-        one.cached + other.cached,
-        one.reasoning + other.reasoning,
-        one.estimated or other.estimated,
-    )
+    usage = one.plus(other)
     return _ENCODER.encode({**answer, "usage": usage_said(usage)}), usage
 
 

@@ -195,7 +195,9 @@ class Settling:
             return told
         self._inputs = self._inputs or estimators.inputs(self._provider, self._body)
         inputs = told.input if told is not None and told.input else self._inputs
-        return Usage(inputs, self._begun.relayed() if self._talks else 0, estimated=True)
+        outputs = self._begun.relayed() if self._talks else 0
+        images, seconds, characters = (told or NOTHING).beside  # which we cannot guess
+        return Usage(inputs, outputs, estimated=True, images=images, seconds=seconds, characters=characters)
 
     def complete(self) -> None:
         """The answer is whole, and its last byte is about to go out."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from gapura.clock import SECOND, text
 from gapura.store.base import Connection
 from gapura.terms.figures import Conversion, Day, Flow, Group, Movement
-from gapura.terms.usage import Usage
+from gapura.terms.usage import UNITS, Usage
 
 DAY = 86_400 * SECOND
 BACK = {"expire": "expired", "void": "voided", "claw_back": "clawed_back"}
@@ -31,7 +31,7 @@ class Of(NamedTuple):
 
 
 class Spend(NamedTuple):
-    """What a grant paid of a request, by class."""
+    """What a grant in `unit` paid of a request, by class; `beside`: what that used by UNITS."""
 
     request: str
     account: str
@@ -40,6 +40,8 @@ class Spend(NamedTuple):
     model: str
     territory: str
     inputs: int
+    unit: str
+    beside: dict[str, int]
     classes: dict[str, int]
 
 
@@ -81,28 +83,33 @@ def classes(db: Connection, of: Of) -> dict[str, int]:
 
 def spends(db: Connection, of: Of) -> Iterator[Spend]:
     """Every request that a grant paid for, or paid a part of, by the record."""
-    columns = "r.id, r.account, r.opened_at, r.provider, r.served_model, r.territory, r.input"
+    columns = (
+        "r.id, r.account, r.opened_at, r.provider, r.served_model, r.territory, r.input, g.unit, r.images, r.seconds,"
+        " r.characters"
+    )
     alone: Any = db.execute(
         f"SELECT {columns}, r.output, r.cached, r.reasoning, r.charged FROM granted g JOIN request r"
         f" ON r.purse = 'gr:' || g.id AND substr(r.purse, 1, 3) = 'gr:' WHERE {of.where} AND r.holds = ''"
         " AND r.charged > 0",
         of.values,
     )
-    for *said, inputs, output, cached, reasoning, charged in alone:
-        yield _spend(said, inputs, Usage(inputs, output, cached, reasoning).classes(charged))
+    for *said, output, cached, reasoning, charged in alone:
+        spend = _spend(said, {})
+        yield spend._replace(classes=Usage(spend.inputs, output, cached, reasoning).classes(charged))
     shared: Any = db.execute(
         f"SELECT {columns}, c.class, c.amount FROM granted g JOIN charge c"
         " ON c.purse = 'gr:' || g.id AND substr(c.purse, 1, 3) = 'gr:' JOIN request r ON r.id = c.request"
         f" WHERE {of.where} ORDER BY c.purse, r.id",
         of.values,
     )
-    for *said, inputs, kind, amount in shared:
-        yield _spend(said, inputs, {kind: amount})
+    for *said, kind, amount in shared:
+        yield _spend(said, {kind: amount})
 
 
-def _spend(said: list[Any], inputs: int, classes: dict[str, int]) -> Spend:
-    request, account, at, provider, model, territory = said
-    return Spend(request, account, at, provider, model, territory, inputs, classes)
+def _spend(said: list[Any], classes: dict[str, int]) -> Spend:
+    request, account, at, provider, model, territory, inputs, unit, *used = said
+    beside = {name: amount for name, amount in zip(UNITS, used, strict=True) if amount}
+    return Spend(request, account, at, provider, model, territory, inputs, unit, beside, classes)
 
 
 def movements(db: Connection, of: Of) -> list[Movement]:

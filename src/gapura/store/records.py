@@ -245,11 +245,11 @@ def end(db: Connection, entry: Ended) -> Spends | None:
     used = entry.usage
     row = db.execute(
         "UPDATE request SET outcome = ?1, status = ?2, error = ?3, input = ?4, output = ?5, cached = ?6,"
-        " reasoning = ?7, estimated = ?8, ended_at = ?9,"
+        " reasoning = ?7, estimated = ?8, ended_at = ?9, images = ?11, seconds = ?12, characters = ?13,"
         " charged = CASE WHEN ?1 = 'failed' OR purse = '' THEN 0 ELSE min(hold, ?4 + ?5) END"
         " WHERE id = ?10 AND outcome = 'open' RETURNING purse, charged, holds",
         (entry.outcome, entry.status, entry.error, used.input, used.output, used.cached, used.reasoning,
-         used.estimated, entry.at, entry.id),
+         used.estimated, entry.at, entry.id, *used.beside),
     ).fetchone()  # fmt: skip
     if row is None:
         return None
@@ -288,7 +288,7 @@ def close(db: Books, incarnation: str, torn: int, at: int) -> None:
 
 
 def usage_rows(db: Connection, scope: Scope = None, *, since: int = 0, until: int = 2**62) -> list[dict[str, Any]]:
-    """One row an account, key, model and provider: `requests` that were answered, whole or in part, their tokens,
+    """One row an account, key, model and provider: `requests` that were answered, whole or in part, what they used,
     and `estimated`, how many of them the provider gave no usage for.  What failed or was refused is no usage.
 
     `scope`: one organisation, None for all; since ≤ opened_at < until.
@@ -297,7 +297,8 @@ def usage_rows(db: Connection, scope: Scope = None, *, since: int = 0, until: in
         db.execute(
             """
             SELECT account, key, served_model AS model, provider, count(*) AS requests, sum(input) AS input_tokens,
-                   sum(output) AS output_tokens, sum(estimated) AS estimated
+                   sum(output) AS output_tokens, sum(estimated) AS estimated, sum(images) AS images,
+                   sum(seconds) AS seconds, sum(characters) AS characters
             FROM request
             WHERE outcome IN ('complete', 'cut') AND (?1 IS NULL OR organisation = ?1)
               AND opened_at >= ?2 AND opened_at < ?3

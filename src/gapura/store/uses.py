@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from gapura.clock import SECOND
 from gapura.store.base import Connection, Scope
+from gapura.terms.holds import MONEY
 from gapura.terms.programme import Measured
-from gapura.terms.usage import Usage
+from gapura.terms.usage import UNITS, Usage
 from gapura.wire.usage_pages import Asked, Used
 
 DAY = 86_400 * SECOND
@@ -48,7 +49,10 @@ GROUPS = {
     "place": "territory",
 }
 """By what use is told → what that is in the record."""
-SUMS = "count(*), sum(input), sum(output), sum(cached), sum(reasoning), sum(estimated)"
+SUMS = (
+    "count(*), sum(input), sum(output), sum(cached), sum(reasoning), sum(estimated), sum(images), sum(seconds),"
+    " sum(characters)"
+)
 
 
 class Use(NamedTuple):
@@ -62,10 +66,14 @@ class Use(NamedTuple):
     cached_tokens: int
     reasoning_tokens: int
     estimated: int
+    images: int
+    seconds: int
+    characters: int
 
 
 class Row(NamedTuple):
-    """One request, and what of it no grant paid, by class."""
+    """One request, and what of it no grant in tokens paid, by CLASSES and UNITS; `paid`: what grants in money paid of
+    that, in billionths."""
 
     at: int
     key: str
@@ -73,6 +81,7 @@ class Row(NamedTuple):
     model: str
     inputs: int
     classes: dict[str, int]
+    paid: int
 
 
 def grouped(db: Connection, by: Sequence[str], scope: Scope, account: str, since: int, until: int) -> list[Use]:
@@ -88,11 +97,12 @@ def grouped(db: Connection, by: Sequence[str], scope: Scope, account: str, since
     return [Use(dict(zip(by, map(str, row), strict=False)), *row[len(by) :]) for row in rows]
 
 
-def bucketed(db: Connection, account: str, asked: Asked) -> list[Used]:
-    """An account's use, by bucket, key and model."""
+def bucketed(db: Connection, account: str, asked: Asked, unit: str = "") -> list[Used]:
+    """An account's use, by bucket, key and model; with a `unit` of UNITS, of requests that used some of it."""
     rows: Any = db.execute(
         f"SELECT max(opened_at / 1000000 / ?1 * ?1, ?2), key, served_model, count(*), sum(input), sum(output),"  # noqa: S608 - ours
-        f" sum(cached) FROM request WHERE account = ?3 AND opened_at >= ?4 AND opened_at < ?5 AND {USED}"
+        f" sum(cached), sum({unit or '0'}) FROM request WHERE account = ?3 AND opened_at >= ?4 AND opened_at < ?5"
+        f" AND {USED} AND {unit or '1'} > 0"
         " GROUP BY 1, 2, 3",
         (asked.width, asked.starts[0], account, *asked.span),
     )
@@ -103,8 +113,9 @@ def bucketed(db: Connection, account: str, asked: Asked) -> list[Used]:
 def rows(db: Connection, account: str, asked: Asked, limit: int) -> list[Row]:
     """An account's requests; at most `limit`."""
     found: Any = db.execute(
-        "SELECT id, opened_at, key, provider, served_model, input, output, cached, reasoning, purse, holds, charged"  # noqa: S608 - ours
-        f" FROM request WHERE account = ? AND opened_at >= ? AND opened_at < ? AND {USED} LIMIT ?",
+        "SELECT id, opened_at, key, provider, served_model, input, output, cached, reasoning, images, seconds,"  # noqa: S608 - ours
+        " characters, purse, holds, charged FROM request"
+        f" WHERE account = ? AND opened_at >= ? AND opened_at < ? AND {USED} LIMIT ?",
         (account, *asked.span, limit),
     )
     return [_row(db, *row) for row in found if _is_asked(asked, row[2], row[4])]
@@ -115,8 +126,8 @@ def _is_asked(asked: Asked, key: str, model: str) -> bool:
 
 
 def _row(db: Connection, request: str, at: int, key: str, provider: str, model: str, *used: Any) -> Row:
-    given, made, cached, reasoning, purse, holds, charged = used
-    usage = Usage(given, made, cached, reasoning)
+    given, made, cached, reasoning, images, seconds, characters, purse, holds, charged = used
+    usage = Usage(given, made, cached, reasoning, images=images, seconds=seconds, characters=characters)
     paid: dict[str, int] = {}
     if holds:
         query = "SELECT class, amount FROM charge WHERE request = ? AND substr(purse, 1, 3) = 'gr:'"
@@ -125,4 +136,6 @@ def _row(db: Connection, request: str, at: int, key: str, provider: str, model: 
     elif purse.startswith("gr:"):
         paid = usage.classes(charged)
     rest = {name: amount - paid.get(name, 0) for name, amount in usage.classes(usage.total).items()}
-    return Row(at, key, provider, model, given, {name: amount for name, amount in rest.items() if amount > 0})
+    rest |= dict(zip(UNITS, usage.beside, strict=True))
+    left = {name: amount for name, amount in rest.items() if amount > 0}
+    return Row(at, key, provider, model, given, left, paid.get(MONEY, 0))

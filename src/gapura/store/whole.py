@@ -16,7 +16,7 @@ _REQUEST = (
     "id, outcome, status, error, account, key, organisation, model, provider, served_model, stream, sandbox, territory,"
     " certainty, derivation, egress, decision, effect, policy_version, shadow_effect, shadow_version, purse, hold,"
     " input, output, cached, reasoning, estimated, charged, opened_at, ended_at, incarnation, losses, subdivision,"
-    " network, holds"
+    " network, holds, images, seconds, characters"
 )
 _INSERT_REQUEST = f"INSERT INTO request ({_REQUEST}) VALUES (?{', ?' * _REQUEST.count(',')})"  # noqa: S608 - names of ours
 
@@ -77,7 +77,7 @@ def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: Spen
             context.certainty, context.derivation, context.egress, context.decision, context.effect,
             context.policy_version, *shadowed(context), begun.purse, begun.hold, used.input, used.output, used.cached,
             used.reasoning, used.estimated, charged, begun.at, ended.at, incarnation, losses, context.subdivision,
-            context.network, paid.held(begun),
+            context.network, paid.held(begun), *used.beside,
         )  # fmt: skip
         rows.append(row)
         answers, verdicts = _json.encode(context.answers), _json.encode(context.verdicts)

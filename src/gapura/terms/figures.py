@@ -1,4 +1,5 @@
-"""What became of a programme, or of an account's grants, in numbers.  Tokens are integers, money int64 billionths."""
+"""What became of a programme, or of an account's grants, in numbers.  Tokens are integers, money int64 billionths: an
+`amount` is of whatever its grants are in."""
 
 import msgspec
 
@@ -37,24 +38,30 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class ModelUse(msgspec.Struct, frozen=True):
-    """What grants paid for at one model.  `classes`: none is a part of another."""
+    """What grants in `unit` paid for at one model.  `classes`: none is a part of another; `money` where the unit is a
+    currency.  `units`: images, seconds and characters of those requests."""
 
     provider: str
     model: str
     requests: int
-    tokens: int
+    amount: int
     classes: dict[str, int]
+    units: dict[str, int]
+    unit: str = "tokens"
 
 
 class PlaceUse(msgspec.Struct, frozen=True):
+    """What grants in `unit` paid for from one place."""
+
     territory: str
     requests: int
-    tokens: int
+    amount: int
     accounts: int
+    unit: str = "tokens"
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What so many tokens would have cost at the prices of their day."""
+    """What so many tokens would have cost at the prices of their day, and what was paid in money."""
 
     currency: str
     amount: int
@@ -93,7 +100,7 @@ class Use(msgspec.Struct, frozen=True):
     costs: tuple[Cost, ...] = ()
     unpriced: int = 0
     requests: int = 0
-    tokens: int = 0
+    amount: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gapura.terms.price import MILLION, Dearest, Tiers, cost, rates
+from gapura.terms.price import MILLION, Dearest, Tiers, cost, rates, rounded
 from gapura.terms.usage import CLASSES, Usage
 
 MONEY = "money"
@@ -60,16 +60,17 @@ class Unpaid(NamedTuple):
 def charges(taken: Sequence[Taken], usage: Usage) -> dict[str, Spent]:
     """Purse → what it pays, never more than was taken of it; who pays nothing is not named.
 
-    Input is paid first, then cached input, output, reasoning.  What no purse covers is paid by nobody: either that was
+    Input is paid first, then cached input, output, reasoning; images, seconds and characters last, and only by purses
+    in money: to those in tokens they cost nothing.  What no purse covers is paid by nobody: either that was
     agreed (a paying account without a limit), or a vendor counted more than can be, and who called is not liable.
     """
     found: dict[str, Spent] = {}
-    rest = usage.parts
+    rest, beside = usage.parts, usage.beside
     everything = {name: part for name, part in zip(CLASSES, rest, strict=True) if part}
     total = unpaid = usage.total
     for one in taken:
         if one.tiers:
-            spent, rest = _in_money(one, usage, rest)
+            spent, rest, beside = _in_money(one, usage, rest, beside)
             unpaid = sum(rest)
         elif one.purse.startswith(BUDGET):
             spent = everything if one.amount >= total else usage.classes(one.amount)
@@ -84,6 +85,7 @@ def charges(taken: Sequence[Taken], usage: Usage) -> dict[str, Spent]:
 
 
 Parts = tuple[int, int, int, int]
+Beside = tuple[int, int, int]
 PAID: Parts = (0, 0, 0, 0)
 
 
@@ -99,21 +101,23 @@ def _in_tokens(amount: int, rest: Parts) -> tuple[Spent, Parts]:
     return spent, (unpaid[0], unpaid[1], unpaid[2], unpaid[3])
 
 
-def _in_money(one: Taken, usage: Usage, rest: Parts) -> tuple[Spent, Parts]:
+def _in_money(one: Taken, usage: Usage, rest: Parts, beside: Beside) -> tuple[Spent, Parts, Beside]:
     """The same; of a budget, all of it and nothing is paid."""
     if one.purse.startswith(BUDGET):
         amount = min(cost(one.tiers, usage) or 0, one.amount)
-        return ({MONEY: amount} if amount else {}), rest
-    return _paid_in_money(one, usage, rest)
+        return ({MONEY: amount} if amount else {}), rest, beside
+    return _paid_in_money(one, usage, rest, beside)
 
 
-def _paid_in_money(one: Taken, usage: Usage, rest: Parts) -> tuple[Spent, Parts]:
+def _paid_in_money(one: Taken, usage: Usage, rest: Parts, beside: Beside) -> tuple[Spent, Parts, Beside]:
     """As many whole tokens as the amount suffices for; rounded once, up where it suffices for that, too."""
-    each = [max(rate, 0) for rate in rates(one.tiers, usage.input).of_classes()]
+    found = rates(one.tiers, usage.input)
     left, exact, unpaid = one.amount * MILLION, 0, []
-    for amount, rate in zip(rest, each, strict=True):
+    for amount, asked in zip((*rest, *beside), (*found.of_classes(), *found.of_units()), strict=True):
+        rate = max(asked, 0)
         part = min(amount, (left - exact) // rate) if rate else amount
         exact += part * rate
         unpaid.append(amount - part)
-    spent = min((exact + MILLION // 2) // MILLION, one.amount)
-    return ({MONEY: spent} if spent else {}), (unpaid[0], unpaid[1], unpaid[2], unpaid[3])
+    spent = min(rounded(exact), one.amount)
+    plain, cached, output, reasoning, *units = unpaid
+    return ({MONEY: spent} if spent else {}), (plain, cached, output, reasoning), (units[0], units[1], units[2])

@@ -4,12 +4,13 @@
 1444000
 """
 
+from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from gapura.terms.usage import Usage
+from gapura.terms.usage import CLASSES, UNITS, Usage
 
 UNKNOWN = -1
 MILLION = 1_000_000
@@ -39,6 +40,10 @@ class Rates(msgspec.Struct, frozen=True, array_like=True, gc=False):
             self.output,
             self.output if self.reasoning < 0 else self.reasoning,
         )
+
+    def of_units(self) -> tuple[int, int, int]:
+        """In the order of `Usage.beside`: billionths for a million of each, below 0 where nobody says."""
+        return self.image * MILLION, self.second * MILLION, self.character
 
 
 Tiers = tuple[Rates, ...]
@@ -81,12 +86,26 @@ def cost(tiers: Tiers, usage: Usage) -> int | None:
             if rate < 0:
                 return None
             exact += used * rate
-    if usage.images or usage.seconds or usage.characters:
-        others = ((usage.characters, found.character), (usage.images * MILLION, found.image))
-        for used, rate in (*others, (usage.seconds * MILLION, found.second)):
-            if used and rate < 0:
+    for used, rate in zip(usage.beside, found.of_units(), strict=True):
+        if used:
+            if rate < 0:
                 return None
             exact += used * rate
+    return rounded(exact)
+
+
+def exact(tiers: Tiers, inputs: int, used: Mapping[str, int]) -> int | None:
+    """What so much of each of CLASSES and UNITS costs in a request with so many tokens of input, in millionths of
+    billionths; None where something of it has no price."""
+    found = rates(tiers, inputs)
+    each = dict(zip((*CLASSES, *UNITS), (*found.of_classes(), *found.of_units()), strict=True))
+    if any(each[name] < 0 for name, amount in used.items() if amount):
+        return None
+    return sum(amount * each[name] for name, amount in used.items())
+
+
+def rounded(exact: int) -> int:
+    """Millionths of billionths in billionths, half up."""
     return (exact + MILLION // 2) // MILLION
 
 

@@ -3,6 +3,8 @@
 import msgspec
 
 CLASSES = ("input", "cached", "output", "reasoning")
+UNITS = ("images", "seconds", "characters")
+"""What is consumed besides tokens."""
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -30,6 +32,16 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """By CLASSES, none of which is a part of another."""
         cached, reasoning = min(self.cached, self.input), min(self.reasoning, self.output)
         return self.input - cached, cached, self.output - reasoning, reasoning
+
+    @property
+    def beside(self) -> tuple[int, int, int]:
+        """By UNITS."""
+        return self.images, self.seconds, self.characters
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Of two answers that are handed on as one."""
+        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        return Usage(*[one + more if type(one) is int else one or more for one, more in zip(mine, theirs, strict=True)])
 
     def classes(self, most: int) -> dict[str, int]:
         """The same by class, and `most` in all: what a hold did not cover of an answer is left out, the dearest first.

@@ -5,6 +5,7 @@
 b'{"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[3]}],"usage":{"prompt_tokens":7}}'
 """
 
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -51,10 +52,4 @@ def _cost(usages: list[Usage | None]) -> Usage | None:
     known = [usage for usage in usages if usage is not None]
     if len(known) < len(usages):
         return None
-    return Usage(
-        sum(one.input for one in known),
-        sum(one.output for one in known),
-        sum(one.cached for one in known),
-        sum(one.reasoning for one in known),
-        any(one.estimated for one in known),
-    )
+    return reduce(Usage.plus, known)

@@ -1,7 +1,10 @@
 """What an account used and what it cost, as OpenAI's administration API tells it: pages of buckets of time.
 
-GET /v1/organization/usage/completions   start_time, end_time, bucket_width (1m 1h 1d), group_by, models, api_key_ids,
-GET /v1/organization/costs               limit, page
+GET /v1/organization/usage/completions            start_time, end_time, bucket_width (1m 1h 1d), group_by, models,
+GET /v1/organization/usage/images                 api_key_ids, limit, page
+GET /v1/organization/usage/audio_speeches
+GET /v1/organization/usage/audio_transcriptions
+GET /v1/organization/costs
 
 Times are seconds since 1970.  The first bucket begins at `start_time`, all others at a whole minute, hour or day (UTC).
 """
@@ -17,6 +20,12 @@ from gapura.errors import BadRequest
 
 USAGE = "/v1/organization/usage/completions"
 COSTS = "/v1/organization/costs"
+COUNTED = {
+    "/v1/organization/usage/images": "images",
+    "/v1/organization/usage/audio_transcriptions": "seconds",
+    "/v1/organization/usage/audio_speeches": "characters",
+}
+"""Where it is asked for what is not in tokens → what is counted there (`gapura.terms.usage.UNITS`)."""
 
 WIDTHS = {"1m": 60, "1h": 3600, "1d": 86_400}
 LIMITS = {"1m": (60, 1440), "1h": (24, 168), "1d": (7, 31)}
@@ -51,7 +60,7 @@ class Asked(NamedTuple):
 
 
 class Used(NamedTuple):
-    """What was used in one bucket by one key and model."""
+    """What was used in one bucket by one key and model; `counted`: of what a path of COUNTED asks for."""
 
     start: int
     key: str
@@ -60,6 +69,7 @@ class Used(NamedTuple):
     input: int
     output: int
     cached: int
+    counted: int
 
 
 class Spent(NamedTuple):
@@ -110,15 +120,17 @@ def read(path: str, query: str, now: int) -> Asked:
     )
 
 
-def usage_page(asked: Asked, used: Iterable[Used]) -> bytes:
-    """The answer to USAGE."""
+def usage_page(path: str, asked: Asked, used: Iterable[Used]) -> bytes:
+    """The answer to USAGE, or to a path of COUNTED."""
     sums: dict[int, dict[tuple[str, str], list[int]]] = {}
     for one in used:
         group = (one.key if "api_key_id" in asked.groups else "", one.model if "model" in asked.groups else "")
-        of = sums.setdefault(one.start, {}).setdefault(group, [0, 0, 0, 0])
-        for place, amount in enumerate((one.requests, one.input, one.output, one.cached)):
+        of = sums.setdefault(one.start, {}).setdefault(group, [0] * len(one[3:]))
+        for place, amount in enumerate(one[3:]):
             of[place] += amount
-    results = {start: [_result(*group, *of) for group, of in sorted(groups.items())] for start, groups in sums.items()}
+    results = {
+        start: [_result(path, *group, *of) for group, of in sorted(groups.items())] for start, groups in sums.items()
+    }
     return _pages(asked, results)
 
 
@@ -144,21 +156,24 @@ def _pages(asked: Asked, results: Mapping[int, Sequence[Any]]) -> bytes:
     return msgspec.json.encode({"object": "page", "data": data, "has_more": asked.more, "next_page": after})
 
 
-def _result(key: str, model: str, requests: int, given: int, made: int, cached: int) -> dict[str, Any]:
+def _result(path: str, key: str, model: str, requests: int, *used: int) -> dict[str, Any]:
+    given, made, cached, counted = used
+    if unit := COUNTED.get(path):
+        told: dict[str, Any] = {unit: counted}
+        none = ("size", "source") if unit == "images" else ()
+    else:
+        told = {"input_tokens": given, "output_tokens": made, "input_cached_tokens": cached}
+        told |= {"input_audio_tokens": 0, "output_audio_tokens": 0}
+        none = ("batch", "service_tier")
     return {
-        "object": "organization.usage.completions.result",
-        "input_tokens": given,
-        "output_tokens": made,
-        "input_cached_tokens": cached,
-        "input_audio_tokens": 0,
-        "output_audio_tokens": 0,
+        "object": f"organization.usage.{path.rpartition('/')[2]}.result",
+        **told,
         "num_model_requests": requests,
         "project_id": None,
         "user_id": None,
         "api_key_id": key or None,
         "model": model or None,
-        "batch": None,
-        "service_tier": None,
+        **dict.fromkeys(none),
     }
 
 

@@ -7,7 +7,7 @@ nothing be loaded, sent or run.
 import base64
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ PLACELESS = {"": "not known", "uncertain": "not certain", "unknown": "not known"
 MOST_BARS = 15
 LONGEST_NAME = 36
 BILLION = 10**9
+TOKENS = "tokens"
 DAILY = ("granted", "spent", "returned")
 KINDS = {"granted": "granted", "spent": "spent", "returned": "back"}
 
@@ -31,7 +32,7 @@ class Bar(NamedTuple):
 
     name: str
     short: str
-    value: int
+    said: str
     part: float
 
 
@@ -58,28 +59,32 @@ class Bars(NamedTuple):
     models: list[Bar]
     places: list[Bar]
     funnel: list[Bar]
+    unit: str
 
 
 def render(found: Report) -> str:
     """The report's page."""
     most = Day("", 0, *(max((getattr(day, name) for day in found.days), default=0) for name in DAILY))
     bars = _bars(found.use, found.conversion)
-    days = columns(found.days, most)
+    days = columns(found.days, most, found.unit)
     return _page("report.html", found=found, flow=flow(found.flow), days=days, most=most, bars_of=bars)
 
 
 def render_statement(found: Statement) -> str:
     """The statement's page."""
-    return _page("statement.html", found=found, bars_of=_bars(found.use, Conversion()))
+    units = {line.grant: line.unit for line in found.grants}
+    return _page("statement.html", found=found, units=units, bars_of=_bars(found.use, Conversion()))
 
 
-def columns(days: Sequence[Day], most: Day) -> list[Column]:
+def columns(days: Sequence[Day], most: Day, unit: str) -> list[Column]:
     """Each day's three bars, each drawn to the highest of its kind."""
+    said = partial(quantity, unit=unit)
     width = 1 / max(len(days), 1)
     return [
         Column(
             day.day,
-            f"{day.day}: {day.claims:,} claims; granted {day.granted:,}, spent {day.spent:,}, back {day.returned:,}",
+            f"{day.day}: {day.claims:,} claims; granted {said(day.granted)}, spent {said(day.spent)},"
+            f" back {said(day.returned)}",
             width * 0.28,
             tuple(
                 Piece(KINDS[name], name, value, (index + 0.3 * place) * width, value / (getattr(most, name) or 1))
@@ -120,6 +125,18 @@ def money(cost: Cost) -> str:
     return f"{cost.amount / BILLION:,.4f} {cost.currency}"
 
 
+def quantity(value: int, unit: str = TOKENS) -> str:
+    """An amount in a unit, which is said beside it.
+
+    >>> quantity(1_234_567_890), quantity(1_234_567_890, "CNY")
+    ('1,234,567,890', '1.234567890')
+    """
+    if unit == TOKENS:
+        return f"{value:,}"
+    whole, part = divmod(value, BILLION)
+    return f"{whole:,}.{part:09d}"
+
+
 def share(part: int, whole: int) -> str:
     """In per cent."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
@@ -135,16 +152,18 @@ def place(code: str) -> str:
 
 def _bars(use: Use, came: Conversion) -> Bars:
     funnel = [(name, getattr(came, name)) for name in Conversion.__struct_fields__]
+    unit = use.models[0].unit if use.models else TOKENS  # no bar can be drawn beside one of another unit
     return Bars(
-        _scaled([(f"{row.provider}/{row.model}", row.tokens) for row in use.models]),
-        _scaled([(place(row.territory), row.tokens) for row in use.places]),
-        _scaled([({"half": "used half"}.get(name, name), value) for name, value in funnel]),
+        _scaled([(f"{row.provider}/{row.model}", row.amount) for row in use.models if row.unit == unit], unit),
+        _scaled([(place(row.territory), row.amount) for row in use.places if row.unit == unit], unit),
+        _scaled([({"half": "used half"}.get(name, name), value) for name, value in funnel], TOKENS),
+        unit,
     )
 
 
-def _scaled(rows: Sequence[tuple[str, int]]) -> list[Bar]:
+def _scaled(rows: Sequence[tuple[str, int]], unit: str) -> list[Bar]:
     most = max((value for _, value in rows), default=0) or 1
-    return [Bar(name, _short(name), value, value / most) for name, value in rows[:MOST_BARS]]
+    return [Bar(name, _short(name), quantity(value, unit), value / most) for name, value in rows[:MOST_BARS]]
 
 
 def _short(name: str) -> str:
@@ -176,5 +195,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"n": lambda value: f"{value:,}", "moment": moment, "place": place, "money": money}
+    made.filters |= {"n": quantity, "moment": moment, "place": place, "money": money}
     return made

@@ -43,10 +43,12 @@ def _use(found: Report) -> Iterator[Row]:
             yield "day", day.day, name, getattr(day, name)
     for model in found.use.models:
         yield "model", f"{model.provider}/{model.model}", "requests", model.requests
-        yield "model", f"{model.provider}/{model.model}", "tokens", model.tokens
+        yield "model", f"{model.provider}/{model.model}", model.unit, model.amount
+        for unit, used in model.units.items():
+            yield "model", f"{model.provider}/{model.model}", unit, used
     for place in found.use.places:
         yield "place", place.territory, "requests", place.requests
-        yield "place", place.territory, "tokens", place.tokens
+        yield "place", place.territory, place.unit, place.amount
     for cost in found.use.costs:
         yield "cost", cost.currency, "billionths", cost.amount
 

@@ -4,7 +4,7 @@ A transfer takes `amount` from `debit` to `credit`, which have the same unit; wh
 transfers, kept beside it in the same transaction.  Only the operator's may be negative: the schema refuses it for all
 others.  Each transfer has a `ref`, chosen before it is posted; one that comes twice is counted once.
 
-Amounts are integers: tokens, images, seconds, or billionths of a currency.  The ledger's clock never runs back: what
+Amounts are integers: tokens, or billionths of a currency.  The ledger's clock never runs back: what
 comes with an earlier time is dated when it stands.  The statements are those that SQLite and Postgres have in common.
 """
 

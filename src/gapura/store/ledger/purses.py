@@ -80,7 +80,7 @@ def give_back(db: Books, incarnation: str, purse: str, amount: int, *, ref: str,
 
 @relayed(instead=int)
 def spend(db: Books, incarnation: str, purse: str, amounts: Mapping[str, int], *, ref: str, at: int) -> int:
-    """What requests cost, by class: `input`, `cached`, `output`, `reasoning`, `images`, `seconds`, `money`, `tokens`;
+    """What requests cost, by class: `input`, `cached`, `output`, `reasoning`, `money`, `tokens`;
     none is a part of another.  Returns how much of it no slice covered.
 
     That is 0 unless a gate has a bug.  What was consumed was consumed: it comes out of what is left then, and where

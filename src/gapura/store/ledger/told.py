@@ -13,7 +13,7 @@ SELECT = (
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """An account of the ledger.  Amounts are in `unit`: tokens, images, seconds, or billionths of a currency."""
+    """An account of the ledger.  Amounts are in `unit`: tokens, or billionths of a currency."""
 
     id: int
     name: str

@@ -1,0 +1,4 @@
+-- What a request used besides tokens.
+ALTER TABLE request ADD COLUMN images INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE request ADD COLUMN seconds INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE request ADD COLUMN characters INTEGER NOT NULL DEFAULT 0;
