@@ -29,6 +29,9 @@ COUNTED = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens"
 # What DashScope's models count that hear, speak and paint, in the order of `terms.usage.UNITS`.
 UNITS = ("image_count", "seconds", "characters")
 
+# Numbers of so many digits fit the record (int64), and a float.
+DIGITS = 15
+
 # No model takes or gives so much at once: the longest context that any vendor states is ten million tokens.
 MOST_TOKENS = 100_000_000
 
@@ -48,6 +51,9 @@ FINISH: dict[str, str | None] = {
     "null": None,
     "": None,
 }
+
+# The answer was not finished, and nobody but us would tell: GLM's, and DeepSeek's at whoever hosts it.
+LOST = frozenset({"network_error", "insufficient_system_resource", "aborted"})
 
 
 Spoken = Callable[[Item], Item]
@@ -77,9 +83,9 @@ def normalise(
     if error_in(said):
         raise fault(200, (), body)
     said = spoken(said) if isinstance(said, dict) else {}
-    choices = [item for item in listed(said, "choices") if isinstance(item, dict)]
+    choices = _dicts(said, "choices")
     if not choices:
-        raise UpstreamFailed("The provider's answer has no choices.")
+        raise fault(200, (), body)
     head = Head(model, clock)
     head.learn(said, body)
     usage = usage_of(said.get("usage"))
@@ -128,29 +134,59 @@ def choice(given: Item, number: int, answer: str) -> Item:
         said["thinking_blocks"] = thoughts
     if calls:
         said |= {"content": content or None, "tool_calls": calls}
-    logprobs = given.get("logprobs")
     return {
         "index": count(given, "index") or number,
         "message": said,
-        "logprobs": logprobs if isinstance(logprobs, dict) else None,
-        "finish_reason": finish(given, called=bool(calls)) or ("tool_calls" if calls else "stop"),
+        "logprobs": chances(given.get("logprobs")),
+        "finish_reason": finish(given, called=bool(calls), flagged=flagged(given))
+        or ("tool_calls" if calls else "stop"),
     }
 
 
-def finish(given: Item, *, called: bool) -> str | None:
-    """Why it stopped, in OpenAI's words.  Raises UpstreamFailed where the vendor lost the answer (GLM)."""
+def finish(given: Item, *, called: bool, flagged: bool) -> str | None:
+    """Why it stopped, in OpenAI's words.  Raises UpstreamFailed where the vendor lost the answer."""
     reason = given.get("finish_reason")
-    if reason == "network_error":
-        raise UpstreamFailed("The provider lost its connection to the model while it answered.")
     if not isinstance(reason, str):
         reason = "stop" if given.get("is_end") is True else ""
+    if reason in LOST:
+        raise UpstreamFailed("The provider lost its connection to the model while it answered.")
     said = FINISH.get(reason, "stop")
+    if said == "stop" and flagged:
+        return "content_filter"
     return "tool_calls" if said == "stop" and called else said
+
+
+def flagged(given: Item) -> bool:
+    """Whether Qianfan's filter spoke in the place of the model (`flag` is 0 for an answer)."""
+    return bool(given.get("flag") or given.get("need_clear_history"))
+
+
+def chances(said: Any) -> Item | None:
+    """Log probabilities, each with all that OpenAI's have."""
+    if not isinstance(said, dict):
+        return None
+    found: dict[str, list[Item] | None] = {"content": None, "refusal": None}
+    for name in found:
+        if isinstance(said.get(name), list):
+            found[name] = [
+                _chance(one) | {"top_logprobs": list(map(_chance, _dicts(one, "top_logprobs")))}
+                for one in _dicts(said, name)
+            ]
+    return found
+
+
+def _chance(said: Item) -> Item:
+    chance, raw = said.get("logprob"), said.get("bytes")
+    return {
+        "token": text(said, "token"),
+        "logprob": float(chance) if isinstance(chance, int | float) else -9999.0,  # OpenAI's word for very unlikely
+        "bytes": raw if isinstance(raw, list) else None,
+    }
 
 
 def calls_of(message: Item) -> list[Item]:
     """The tool calls of a message or a delta, the old single `function_call` among them."""
-    calls = [call for call in listed(message, "tool_calls") if isinstance(call, dict)]
+    calls = _dicts(message, "tool_calls")
     if not calls and isinstance(message.get("function_call"), dict):
         return [{"index": 0, "function": message["function_call"]}]
     return calls
@@ -176,9 +212,9 @@ def usage_of(said: Any) -> Usage | None:
     """What was consumed, in the words of any of the vendors; None where it says nothing, or what cannot be."""
     if not isinstance(said, dict):
         return None
-    told = [said[name] for name in COUNTED if said.get(name) is not None]
+    told = [number_of(said[name]) for name in COUNTED if said.get(name) is not None]
     units = [count(said, name) for name in UNITS]
-    if not (told or any(units)) or not all(type(one) is int and 0 <= one <= MOST_TOKENS for one in (*told, *units)):
+    if not (told or any(units)) or not all(one is not None and one <= MOST_TOKENS for one in (*told, *units)):
         return None
     # Anthropic counts what comes from a cache, or goes into one, apart from the rest.
     beside = count(said, "cache_read_input_tokens") + count(said, "cache_creation_input_tokens")
@@ -216,7 +252,7 @@ def prose(message: Item, name: str) -> str | None:
     """A text, also where it came as a list of parts (DashScope's multimodal models)."""
     said = message.get(name)
     if isinstance(said, list):
-        return "".join(text(part, "text") for part in said if isinstance(part, dict))
+        return "".join(part if isinstance(part, str) else text(part, "text") for part in said)
     return said if isinstance(said, str) else None
 
 
@@ -227,10 +263,26 @@ def text(said: Any, name: str) -> str:
 
 def count(said: Any, name: str) -> int:
     """A number that fits the record (int64); 0 for anything else."""
-    found = said.get(name) if isinstance(said, dict) else None
-    return found if type(found) is int and 0 <= found < 1 << 53 else 0
+    return (number_of(said.get(name)) if isinstance(said, dict) else None) or 0
+
+
+def number_of(said: Any) -> int | None:
+    """A whole number, also as a text or with a point, as fronts write them that know no types.
+
+    >>> number_of("12"), number_of(12.0), number_of(True), number_of(-1)
+    (12, 12, None, None)
+    """
+    if type(said) is str:
+        said = int(said) if said.isascii() and said.isdecimal() and len(said) <= DIGITS else None
+    if type(said) is float:
+        said = int(said) if said.is_integer() else None
+    return said if type(said) is int and 0 <= said < 10**DIGITS else None
 
 
 def listed(said: Any, name: str) -> list[Any]:
     found = said.get(name) if isinstance(said, dict) else None
     return found if isinstance(found, list) else []
+
+
+def _dicts(said: Any, name: str) -> list[Item]:
+    return [one for one in listed(said, name) if isinstance(one, dict)]

@@ -18,7 +18,7 @@ from gapura.providers.ask import Ask
 from gapura.providers.dashscope_lists import EMBEDDINGS, RERANK
 from gapura.providers.fields import drop, step, typed
 from gapura.providers.messages import carry_messages
-from gapura.providers.qwen import EFFORTS, FAULTS, FIELDS, carry_format, carry_parallel, thinks
+from gapura.providers.qwen import EFFORTS, FAULTS, FIELDS, carry_format, carry_parallel, thinks, wait
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
 from gapura.providers.vendor import Vendor, carry_limit, carry_streaming
@@ -114,7 +114,8 @@ def spoken(said: Item) -> Item:
     choices = [choice for choice in listed(output, "choices") if isinstance(choice, dict)]
     if not choices and isinstance(output.get("text"), str):
         choices = [{"message": {"content": output["text"]}, "finish_reason": output.get("finish_reason")}]
-    numbered = [{"index": number, **choice} for number, choice in enumerate(choices)]
+    ended = output.get("finish_reason")
+    numbered = [{"index": number, "finish_reason": ended, **choice} for number, choice in enumerate(choices)]
     search = output.get("search_info")
     return {**said, "choices": numbered, **({"search_info": search} if search else {})}
 
@@ -179,6 +180,7 @@ DASHSCOPE = Vendor(
         carry_native,
     ),
     faults=FAULTS,
+    wait=wait,
     plain=spoken,
     events=as_incremental,
     others={"embeddings": EMBEDDINGS, "rerank": RERANK},

@@ -23,9 +23,7 @@ def vectors_out(said: Item) -> Item:
     """A vector has the number of its text under another name."""
     output = said.get("output")
     found = [one for one in listed(output, "embeddings") if isinstance(one, dict)]
-    data = [
-        {"object": "embedding", "index": count(one, "text_index"), "embedding": one.get("embedding")} for one in found
-    ]
+    data = [{"index": one.get("text_index", one.get("index")), "embedding": one.get("embedding")} for one in found]
     spent = count(said.get("usage"), "total_tokens") or count(said.get("usage"), "input_tokens")
     return {"data": data, "usage": {"prompt_tokens": spent, "total_tokens": spent}}
 

@@ -11,14 +11,14 @@ import msgspec
 from gapura.clock import Clock, system_clock
 from gapura.errors import UpstreamFailed
 from gapura.providers import catalogue
-from gapura.providers.answers import Spoken, as_it_is, count, text, usage_of
+from gapura.providers.answers import Spoken, as_it_is, count, listed, number_of, text, usage_of
 from gapura.providers.ask import Ask
 from gapura.providers.base import Reader, Translation
 from gapura.providers.faults import Rule, error_in, fault
 from gapura.providers.fields import Field, drop, step
 from gapura.providers.said import decode
 from gapura.terms.usage import Usage
-from gapura.wire import openai
+from gapura.wire import embeddings, openai
 from gapura.wire.embeddings import EmbeddingsRequest
 
 FIELDS: Mapping[str, Field] = {
@@ -76,10 +76,12 @@ class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError:
             said = None
         said = said if error_in(said) or not isinstance(said, dict) else self.spoken(said)
-        if error_in(said) or not isinstance(said, dict) or not isinstance(said.get("data"), list) or not said["data"]:
+        vectors = [] if error_in(said) else _vectors(listed(said, "data"))
+        if not vectors:
             raise fault(self.name, self.rules, 200, (), body, self.clock)
-        usage = usage_of(said.get("usage"))
-        answer: Item = {"object": "list", "data": _vectors(said["data"]), "model": text(said, "model") or model}
+        counts = said.get("usage")
+        usage = usage_of(counts) or (Usage(spent) if (spent := count(counts, "total_tokens")) else None)
+        answer: Item = {"object": "list", "data": vectors, "model": text(said, "model") or model}
         if usage is not None:
             answer["usage"] = {"prompt_tokens": usage.input, "total_tokens": usage.total}
         return _ENCODER.encode(answer), usage
@@ -90,17 +92,24 @@ class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _vectors(given: list[Any]) -> list[Item]:
-    """In the order of the texts, whatever the order of the answer."""
-    numbered = [
-        {
-            "object": "embedding",
-            "index": count(one, "index") if "index" in one else place,
-            "embedding": one["embedding"],
-        }
-        for place, one in enumerate(given)
-        if isinstance(one, dict) and "embedding" in one
-    ]
+    """In the order of the texts, whatever the order of the answer; none where one of them is no vector."""
+    numbered: list[Item] = []
+    for place, one in enumerate(given):
+        vector = _vector(one.get("embedding")) if isinstance(one, dict) else None
+        if vector is None:
+            return []
+        stated = number_of(one.get("index"))
+        numbered.append({"object": "embedding", "index": place if stated is None else stated, "embedding": vector})
     return sorted(numbered, key=lambda one: one["index"])
+
+
+def _vector(said: Any) -> list[float] | None:
+    """Numbers, also where the vendor packed them although it was asked for numbers."""
+    try:
+        said = embeddings.numbers(said) if isinstance(said, str) else said
+    except ValueError:
+        return None
+    return said if isinstance(said, list) and said and isinstance(said[0], int | float) else None
 
 
 def batches(texts: Sequence[str], most: int) -> Iterator[Sequence[str]]:

@@ -44,10 +44,11 @@ FAULTS = (
     Rule("context", message=r"maximum context length|input (tokens|text) (is |are )?too long"),
     Rule("policy", r".*_unsafe|unsafe_request"),
     Rule("image", r"invalid_image_\w+"),
-    Rule("quota", r"billing_.*"),
+    # No money comes as a 403 with the type of a refusal, a plan that is used up as a 429 (logs of 2026-08 and -09).
+    Rule("quota", r"billing_.*|account_overdue|.*quota_exceeded|.*balance.*"),
     Rule("tokens", r".*tpm_rate_limit_exceeded"),
     Rule("requests", r".*rate_limit_exceeded|offline_batch_reasoning_refused"),
-    Rule("credentials", r"invalid_iam_token|invalid_appid"),
+    Rule("credentials", r"invalid_iam_token|invalid_appid|missing_authorization|coding_plan_api_key_not_allowed"),
     # One code for two things: a name that does not exist, and a request without one.
     Rule("invalid", r"invalid_model", message=r"empty"),
     Rule("model", r"invalid_model"),
@@ -57,6 +58,7 @@ FAULTS = (
     Rule("overloaded", message=r"high load"),
     Rule("failed", r"internal_error|dispatch_internal_error|image_genration_interal_error"),
     # Qianfan v1, which some gateways in front of it still speak: numbers, inside a 200.
+    Rule("context", r"336007|336103"),
     Rule("quota", r"17|19"),
     Rule("tokens", r"336502"),
     Rule("requests", r"4|18|336501"),

@@ -84,11 +84,15 @@ class Rule(NamedTuple):
 
 
 # The refusals that mean "not from where you are", in the words of those who say so (OpenAI; Anthropic, Bedrock and
-# Gemini behind an OpenAI-compatible front).
+# Gemini behind an OpenAI-compatible front; CloudFront and other fronts as a page; lists of addresses that may call).
 REGION = (
     Rule("region", "unsupported_country_region_territory"),
     Rule("region", message=r"(country|region|territory|location)[^.]{0,20} (is )?not supported"),
     Rule("region", message=r"unsupported (countr|region|territor|location)"),
+    Rule("region", message=r"not (available|allowed|permitted) (in|from) your (country|region|territory|location)"),
+    Rule("region", message=r"(block|restrict|deny|denied|denies)[^.]{0,30} from your (country|region|location)"),
+    Rule("region", message=r"不支持[^。]{0,12}(国家|地区)|(国家|地区)[^。]{0,12}(不支持|受限|不可用)"),
+    Rule("region", message=r"\bip\b.{0,40}(not (in|on)|outside).{0,20}(white|allow)[ -]?list|不在.{0,8}白名单"),
     Rule("region", "forbidden", status=403, message=r"^request not allowed$"),
 )
 
@@ -165,6 +169,8 @@ def judge(rules: Sequence[Rule], said: Said) -> str:
             return rule.outcome
     if said.status == HTTPStatus.NOT_FOUND and not said.readable:
         return "failed"  # no such endpoint: the base URL is wrong, not the model
+    if said.status == HTTPStatus.METHOD_NOT_ALLOWED and said.page:
+        return "permission"  # Alibaba Cloud's firewall says so of a request that it does not like
     callers_doing = HTTPStatus.BAD_REQUEST <= said.status < HTTPStatus.INTERNAL_SERVER_ERROR
     return BY_STATUS.get(said.status, "invalid" if callers_doing else "failed")
 
@@ -174,7 +180,7 @@ def _applies(rule: Rule, said: Said) -> bool:
         return False
     if rule.code and not any(re.fullmatch(rule.code, word, re.IGNORECASE) for word in (said.code, said.kind) if word):
         return False
-    return not rule.message or re.search(rule.message, said.message, re.IGNORECASE) is not None
+    return not rule.message or re.search(rule.message, said.message or said.page, re.IGNORECASE) is not None
 
 
 def retry_after(headers: Headers, clock: Clock) -> float | None:

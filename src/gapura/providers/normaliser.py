@@ -14,8 +14,10 @@ from gapura.providers.answers import (
     Spoken,
     as_it_is,
     calls_of,
+    chances,
     count,
     finish,
+    flagged,
     function_of,
     listed,
     prose,
@@ -23,7 +25,7 @@ from gapura.providers.answers import (
     usage_of,
     usage_said,
 )
-from gapura.providers.streams import DONE, EMPTY, Fault, Stream
+from gapura.providers.streams import DONE, EMPTY, Fault, Stream, failed
 from gapura.wire.tokens import estimate
 
 Item = dict[str, Any]
@@ -40,7 +42,7 @@ class Choice:
     """What was said so far of one choice: whether it has ended, and its tool calls by index."""
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended = self.flagged = False
         self.calls: list[str] = []  # ids, in the order of their indexes
         self.named: set[int] = set()
         self.indexes: dict[int, int] = {}  # the vendor's index → ours, of the call that has it now
@@ -117,7 +119,7 @@ class Normaliser(Stream):
                 self.done = True
                 out.append(self._end())
                 return
-            if not event.data.strip():
+            if not event.data.strip() and not failed(event):
                 continue  # a keep-alive
             said = self._spoken(self._read(event))
             if not self._head.id:
@@ -140,20 +142,20 @@ class Normaliser(Stream):
             return None
         known = self._choices.get(index)
         choice = self._choices.setdefault(index, Choice())
-        source = given.get("delta") or given.get("message")
-        delta = self._delta(choice, source if isinstance(source, dict) else {})
-        reason = None if choice.ended else finish(given, called=bool(choice.calls))
+        source = next((it for it in (given.get("delta"), given.get("message")) if isinstance(it, dict)), {})
+        delta = self._delta(choice, source)
+        choice.flagged = choice.flagged or flagged(given)
+        reason = None if choice.ended else finish(given, called=bool(choice.calls), flagged=choice.flagged)
         choice.ended = choice.ended or reason is not None
         self.begun = self.begun or reason is not None or any(delta.values())
         if known is None:
             delta = {"role": "assistant", "content": None if choice.calls else ""} | delta
         if not delta and reason is None:
             return None
-        logprobs = given.get("logprobs")
         return {
             "index": index,
             "delta": delta,
-            "logprobs": logprobs if isinstance(logprobs, dict) else None,
+            "logprobs": chances(given.get("logprobs")),
             "finish_reason": reason,
         }
 
@@ -196,7 +198,7 @@ class Normaliser(Stream):
                 "index": index,
                 "delta": {},
                 "logprobs": None,
-                "finish_reason": "tool_calls" if choice.calls else "stop",
+                "finish_reason": finish({"finish_reason": "stop"}, called=bool(choice.calls), flagged=choice.flagged),
             }
             for index, choice in self._choices.items()
             if not choice.ended

@@ -26,7 +26,7 @@ class Choice(msgspec.Struct, forbid_unknown_fields=True):
     index: Literal[0] = 0
     logprobs: None = None
     finish_reason: Literal[""] | None = None
-    flag: int = 0
+    flag: Literal[0] = 0
     ban_round: int = 0
     need_clear_history: bool = False
 
@@ -51,9 +51,12 @@ def said(block: bytes) -> tuple[str, str] | None:
     if not block.startswith(b"data: {") or b"\n" in block:
         return None
     try:
-        delta = _CHUNK.decode(block[6:]).choices[0].delta
+        choice = _CHUNK.decode(block[6:]).choices[0]
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    if choice.need_clear_history:
+        return None
+    delta = choice.delta
     content, thought = delta.content, delta.reasoning_content
     if content:
         return None if thought else ("content", content)

@@ -1,10 +1,12 @@
 """Alibaba's Qwen behind DashScope's compatible mode (docs.qwencloud.com/api-reference/chat/openai-chat, 2026-11)."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Raw
 
+from gapura.clock import SECOND, instant
 from gapura.providers.ask import Ask
 from gapura.providers.catalogue import Model
 from gapura.providers.embeddings import Embeddings
@@ -22,6 +24,7 @@ from gapura.providers.fields import (
 )
 from gapura.providers.messages import carry_messages
 from gapura.providers.rerank import Rerank
+from gapura.providers.said import Said
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
 from gapura.providers.vendor import Vendor, carry_limit, carry_stream_options, carry_streaming
@@ -73,16 +76,24 @@ FAULTS = (
     Rule("context", message=r"range of input length|maximum context length|input is too long"),
     # The model is asked on the other one of the two native paths.
     Rule("model", message=r"url error, please check url"),
-    Rule("policy", r"data_?inspection_?failed"),
+    Rule("policy", r"(.*\.)?data_?inspection_?failed|faqruleblocked|customroleblocked|ipinfringementsuspect"),
+    Rule("policy", message=r"datainspectionfailed"),
     Rule("image", r"invalidurl|invalidfile.*"),
-    Rule("quota", r"arrearage|.*billoverdue|commoditynotpurchased|allocationquota\.freetieronly"),
+    Rule("quota", r"arrearage|.*billoverdue|commoditynotpurchased|budgetlimitexceeded|.*\.freetier(only)?"),
     Rule("quota", r"insufficient_quota", status=403),
+    # Said without a code by plans and fronts, or under that of a rate limit.  A bare "allocated quota exceeded" is one,
+    # of tokens a minute.
+    Rule("quota", message=r"make sure your account is in good standing|free tier .{0,40}exhausted"),
+    Rule("quota", message=r"(token|coding)[- ]plan .{0,20}quota|(week|month) allocated quota exceeded"),
+    Rule("large", r"badrequest\.toolarge"),
     Rule("tokens", r"throttling\.allocationquota|insufficient_quota"),
-    Rule("requests", r"throttling.*|limit_requests|limit_burst_rate|rate_limit_exceeded"),
+    Rule("requests", r"throttling.*|limit_?requests|limit_burst_rate|rate_limit_exceeded"),
     Rule("credentials", r"invalid_?api_?key"),
     Rule("permission", r"(.*\.)?accessdenied(\..*)?|access_denied"),
+    Rule("permission", message=r"user api does not support \w+ calls?"),
     Rule("model", r"modelnotfound|model_not_found|model_not_supported|workspacenotfound"),
-    Rule("timeout", r"requesttimeout"),
+    Rule("model", message=r"model not exist|unsupported model"),
+    Rule("timeout", r"requesttimeout|responsetimeout"),
     Rule("overloaded", r"modelunavailable|modelservingerror|serviceunavailable"),
     # Their algorithms' complaint about a request is labelled as an internal error, with a 400 before it.
     Rule("invalid", message=r"^<400> "),
@@ -90,6 +101,23 @@ FAULTS = (
     Rule("timeout", r"internalerror\.timeout"),
     Rule("failed", r"internalerror.*|internal_error|systemerror|modelservicefailed"),
 )
+
+
+# A plan's message has no year: it is the next such day, if that is soon.  Plans last a month.
+SOON = 40 * 86_400
+RESET = re.compile(r"reset at (\d\d-\d\d \d\d:\d\d:\d\d) UTC")
+
+
+def wait(said: Said, now: int) -> float | None:
+    """Seconds until the reset that a message names."""
+    if not (found := RESET.search(said.message)):
+        return None
+    this = datetime.fromtimestamp(now / SECOND, UTC).year
+    try:
+        days = [instant(f"{year}-{found[1]}+00:00") for year in (this, this + 1)]
+    except ValueError:
+        return None
+    return next((seconds for day in days if 0 < (seconds := (day - now) / SECOND) < SOON), None)
 
 
 def thinks(ask: Ask) -> bool:
@@ -141,6 +169,7 @@ QWEN = Vendor(
         carry_limit(limit),
     ),
     faults=FAULTS,
+    wait=wait,
     others={
         "embeddings": Embeddings(name="qwen", rules=FAULTS, most=10),
         "rerank": Rerank(name="qwen", rules=FAULTS, most=500, path="//compatible-api/v1/reranks"),

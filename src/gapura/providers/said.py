@@ -2,14 +2,18 @@
 
 {"error": {"code", "type", "message", "param"}}     OpenAI, Qianfan v2, DashScope compatible, BigModel
 {"code", "message", "request_id"}                   DashScope native and Qianfan's console
-{"error_code", "error_msg"}                         Qianfan v1
+{"Code", "Message", "RequestId"}                    Alibaba Cloud's front
+{"error_code", "error_msg"}, {"code", "msg"}        Qianfan v1
 {"error": "invalid_client", "error_description"}    OAuth
 [{"error": {…}}]                                    Gemini
 event:error ⏎ :HTTP_STATUS/400 ⏎ data:{…}           DashScope, also under application/json
 "[1301][text][request id]"                          BigModel behind Anthropic's dialect
+<html>…                                             a front that never asked the vendor
 """
 
+import html
 import re
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,11 +23,20 @@ from gapura.wire.sse import Blocks, Event, StreamError, events
 JSON = msgspec.json.Decoder()
 
 FRAMED = re.compile(rb"\s*(?:id|event|data)?:")
+MARKUP = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 BRACKETED = re.compile(r"\[(\d{3,5})\]\[(.*)\]\[[0-9A-Za-z]*\]", re.DOTALL)
 
 
+# Where a body says that it is none of 200, in a field of its own or as its code.
+FAILED = range(HTTPStatus.BAD_REQUEST, 600)
+
+# Of a page no more is looked at; what a front has to say stands at its top.
+MAX_PAGE = 8192
+
+
 class Said(NamedTuple):
-    """`readable`: whether it was an error in a known shape; `status` is the true one, where the body corrects it."""
+    """`readable`: whether it was an error in a known shape, `page` the words of what was not; `status` is the true one,
+    where the body corrects it."""
 
     status: int
     code: str
@@ -31,6 +44,7 @@ class Said(NamedTuple):
     message: str
     param: str | None
     readable: bool
+    page: str = ""
 
 
 def decode(text: bytes | str) -> Any:
@@ -48,17 +62,20 @@ def read_error(status: int, body: bytes) -> Said:
     try:
         return from_json(status, decode(body))
     except ValueError:
-        return Said(status, "", "", "", None, readable=False)
+        page = MARKUP.sub(" ", body[:MAX_PAGE].decode("utf-8", "replace"))
+        return Said(status, "", "", "", None, readable=False, page=" ".join(html.unescape(page).split()))
 
 
 def from_json(status: int, said: Any) -> Said:
     if isinstance(said, list):
         said = said[0] if said else {}
-    outer = said if isinstance(said, dict) else {}
+    outer = _lowered(said) if isinstance(said, dict) else {}
     inner = outer.get("error")
-    error = inner if isinstance(inner, dict) else outer
+    error = _lowered(inner) if isinstance(inner, dict) else outer
     message = _text(error, "message", "error_msg", "error_description", "msg", "detail")
     code = _text(error, "code", "error_code")
+    if status < HTTPStatus.BAD_REQUEST:
+        status = next((it for it in map(_number, (outer.get("status_code"), code)) if it in FAILED), status)
     kind = _text(error, "type", "status")
     if isinstance(inner, str):
         code, message = code or inner, message or inner
@@ -85,6 +102,14 @@ def true_status(event: Event, status: int) -> int:
         if name == "HTTP_STATUS" and re.fullmatch(r"[1-5]\d\d", number):
             return int(number)
     return status
+
+
+def _lowered(said: dict[Any, Any]) -> dict[Any, Any]:
+    return {str(name).lower(): value for name, value in said.items()}
+
+
+def _number(said: Any) -> int:
+    return int(said) if isinstance(said, int | str) and re.fullmatch(r"\d{3}", str(said)) else 0
 
 
 def _text(error: dict[Any, Any], *names: str) -> str:

@@ -1,5 +1,6 @@
 """What both readers of streams share: where events end, where a stream ends, and when an error is raised."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
@@ -18,6 +19,9 @@ EMPTY = "The provider's stream ended before it began."
 
 # How a body begins that is no stream of events: JSON, or a page.
 NO_STREAM = (b"{", b"[", b'"', b"<")
+
+# Data, and then the head of another event that has data, too.
+JOINED = re.compile(rb"((?:^|\n)data:[^\n]*)\n(?=(?:id|event):[^\n]*\n(?:[^\n]+\n)*?data:)")
 
 Fault = Callable[[int, Headers, bytes], UpstreamFailed]
 
@@ -109,8 +113,9 @@ class Stream(ABC):
         return b"".join(out)
 
     def _parted(self, blocks: list[bytes]) -> Iterator[Event]:
-        """The events of whole blocks.  Where a vendor forgot the blank line between two, each line is one."""
-        for event in events(blocks):
+        """The events of whole blocks.  Where a vendor forgot the blank line between two, each line is one, with its own
+        name and status where it has them."""
+        for event in events([one for block in blocks for one in _frames(block)]):
             if "\n" not in event.data or _is_json(event.data):
                 yield event
             else:
@@ -123,9 +128,8 @@ class Stream(ABC):
             said = decode(event.data)
         except ValueError:
             said = None
-        status = true_status(event, 200)
-        if event.name == "error" or status >= HTTPStatus.BAD_REQUEST or error_in(said):
-            raise self._fault(status, (), event.data.encode("utf-8", "replace"))
+        if failed(event) or error_in(said):
+            raise self._fault(true_status(event, 200), (), event.data.encode("utf-8", "replace"))
         if not isinstance(said, dict):
             raise UpstreamFailed("The provider's stream holds an event that is no JSON object.")
         return said
@@ -137,6 +141,16 @@ class Stream(ABC):
     @abstractmethod
     def _rest(self) -> bytes | None:
         """What is left to say at the end; None: this was no end."""
+
+
+def _frames(block: bytes) -> list[bytes]:
+    """A block, in two where an event begins in the middle of it."""
+    return JOINED.sub(rb"\1\n\n", block).split(b"\n\n") if block.count(b"data:") > 1 else [block]
+
+
+def failed(event: Event) -> bool:
+    """Whether the event itself says that it is an error, by its name or by DashScope's comment."""
+    return event.name == "error" or true_status(event, 200) >= HTTPStatus.BAD_REQUEST
 
 
 def _whole(block: bytes) -> bool:

@@ -81,7 +81,7 @@ def shaped(asked: EmbeddingsRequest, body: bytes) -> bytes:
     answer = _ANSWER.decode(body)
     items = _ITEMS.decode(answer["data"])
     for item in items:
-        item["embedding"] = _packed(item["embedding"]) if packed else _numbers(item["embedding"])
+        item["embedding"] = _packed(item["embedding"]) if packed else numbers(item["embedding"])
     return _ENCODER.encode({**answer, "data": items})
 
 
@@ -89,9 +89,10 @@ def _packed(vector: list[float]) -> str:
     return b64encode(_little(array("f", vector)).tobytes()).decode()
 
 
-def _numbers(packed: str) -> list[float]:
+def numbers(packed: str) -> list[float]:
+    """Raises ValueError where it is no base64, or of no such numbers."""
     vector = array("f")
-    vector.frombytes(b64decode(packed))
+    vector.frombytes(b64decode(packed, validate=True))
     return _little(vector).tolist()
 
 
