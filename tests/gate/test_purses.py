@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from gapura.clock import SECOND, TurnableClock
 from gapura.errors import Unready
 from gapura.gate.purses import Purses
+from gapura.terms.holds import Taken
 from gapura.terms.link import GiveBack, Grant
 
 MINUTE = 60 * SECOND
@@ -69,6 +70,22 @@ def test_taking_and_giving() -> None:
         assert purses.recall(PURSE) == GiveBack(PURSE, 0)
         assert purses.recall("tok:unknown") == GiveBack("tok:unknown", 0)
         assert purses.held() == {} and purses.lent() == {PURSE: 6}
+
+    scene(story)
+
+
+def test_several_are_taken_or_none() -> None:
+    async def story(keeper: Keeper) -> None:
+        purses, now = keeper.purses, keeper.clock()
+        purses.add(Grant(1, PURSE, 10))
+        purses.add(Grant(2, "rpm:key_1", 1, now + MINUTE))
+        once, more = [Taken(PURSE, 4), Taken("rpm:key_1", 1)], [Taken(PURSE, 4), Taken("gr:unknown", 1)]
+        assert not purses.take_all(once, now + MINUTE) and not purses.take_all(more, now)
+        assert not purses.take_all([Taken(PURSE, 6), Taken(PURSE, 6)], now)
+        assert not purses.take_all([Taken(PURSE, 4), Taken(PURSE, 0)], now)
+        assert purses.held() == {PURSE: 10, "rpm:key_1": 1}
+        assert purses.take_all(once, now) and not purses.take_all(once, now)
+        assert purses.held() == {PURSE: 6}
 
     scene(story)
 

@@ -6,7 +6,7 @@ from gapura.terms.budgets import Budget
 from gapura.terms.caller import Account, Caller, Key
 from gapura.terms.dues import NEVER, Due, Minute, dues, once
 from gapura.terms.grants import Terms
-from gapura.terms.price import Price, Rates
+from gapura.terms.price import Dearest, Price, Rates
 from gapura.terms.rulebook import Target
 
 NOW = instant("2026-11-29T12:00:00Z")
@@ -59,7 +59,8 @@ def test_each_purse_stands_where_it_is_asked() -> None:
     tiers = price(1).tiers
     assert found.minutes == (Minute("rpm:n", 7, requests=True),)
     assert [(one.purse, one.tiers) for one in found.budgets] == [("bud:t:0", ()), ("bud:m:0", tiers)]
-    assert found.grants == (Due("gr:1"), Due("gr:2", tiers)) and found.unpriced is None
+    grants = (Due("gr:1"), Due("gr:2", tiers, always=Dearest(1, 1)))
+    assert (found.grants, found.first, found.unpriced) == (grants, (*found.budgets, Due("gr:1")), None)
     unpriced = dues(caller, Target("glm", "glm-9"), "chat", "ID", NOW, PRICES)
     assert unpriced.unpriced is not None and unpriced.unpriced.id == "m" and unpriced.grants == (Due("gr:1"),)
 

@@ -7,11 +7,11 @@ gates there are.  Waiters are served in their order, at the moment in which a gr
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from gapura.clock import SECOND, Clock
 from gapura.errors import Unready
-from gapura.terms.holds import BUDGET
+from gapura.terms.holds import BUDGET, Taken
 from gapura.terms.link import GiveBack, Grant
 
 # Who has another purse behind an empty one does not ask for it again at once.
@@ -55,6 +55,19 @@ class Purses:
             return False
         have.free -= amount
         have.taken += amount
+        return True
+
+    def take_all(self, wanted: Sequence[Taken], at: int) -> bool:
+        """Takes each from what is here; nothing, and False, where one does not suffice, or nothing is wanted of it."""
+        purses = self._purses
+        for number, one in enumerate(wanted):
+            have, amount = purses.get(one.purse), one.amount
+            if have is None or not 0 < amount <= have.free or 0 < have.until <= at:
+                for other in wanted[:number]:
+                    self.give(other.purse, other.amount)
+                return False
+            have.free -= amount
+            have.taken += amount
         return True
 
     async def borrow(self, purse: str, want: int, least: int, limit: int, at: int) -> Grant:
@@ -103,7 +116,7 @@ class Purses:
 
     def give(self, purse: str, amount: int) -> None:
         """Puts back what of a hold was not used.  What was of an earlier minute is gone with it."""
-        if (have := self._purses.get(purse)) and amount > 0:
+        if amount > 0 and (have := self._purses.get(purse)):
             if self._dry:
                 self._dry.pop(purse, None)
             amount = min(amount, have.taken)

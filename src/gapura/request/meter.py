@@ -56,6 +56,7 @@ class Purses(Protocol):
     """The part of `gapura.gate.purses.Purses` that a request needs."""
 
     def take(self, purse: str, amount: int, at: int) -> bool: ...
+    def take_all(self, wanted: Sequence[Taken], at: int) -> bool: ...
     async def borrow(self, purse: str, want: int, least: int, limit: int, at: int) -> Granted: ...
     async def some(self, purse: str, want: int, at: int) -> int: ...
     def owe(self, purse: str, amount: int) -> None: ...
@@ -117,6 +118,9 @@ class Metering:
 
     async def once(self, minutes: Sequence[Minute]) -> None:
         """The limits by the minute of key and account.  Raises LimitReached, Unready."""
+        if (at_once := self._from_here(minutes)) is not None:
+            self._once = at_once
+            return
         self._once = []
         try:
             await self._by_the_minute(minutes, self._once)
@@ -136,9 +140,11 @@ class Metering:
         asked, due = question.asked, _dues(self._caller, target, question)
         inputs, output, choices = asked.bound(question.body), _longest(asked, target), asked.n or 1
         wanted = outputs = output * choices
-        least = min(output, LEAST_OUTPUT) * choices
         if due.unpriced is not None:
             raise _unpriced(target, due.unpriced)
+        if not due.minutes and self._all_of(due.first, inputs, outputs):
+            return None
+        least = min(output, LEAST_OUTPUT) * choices
         try:
             if due.minutes:
                 self._minutes = []
@@ -191,6 +197,30 @@ class Metering:
             self.amount, self.purse = taken[0].amount, taken[0].purse
         elif taken:
             self.amount, self.holds = total, tuple(taken)
+
+    def _from_here(self, minutes: Sequence[Minute]) -> list[Taken] | None:
+        """What is taken of limits by the minute, where nobody has to be asked."""
+        guess = _probable(self._question)
+        wanted = [
+            Taken(purse, 1 if requests else guess if guess < limit else limit) for purse, limit, requests in minutes
+        ]
+        return wanted if self._purses.take_all(wanted, self._question.at) else None
+
+    def _all_of(self, first: Sequence[Due], inputs: int, outputs: int) -> bool:
+        """Takes all that it may cost from the budgets and from who pays first; False where that needs more than a
+        look, then nothing is taken."""
+        total = inputs + outputs
+        wanted = [
+            Taken(one.purse, one.each(inputs).most(inputs, outputs), one.tiers)
+            if one.tiers
+            else Taken(one.purse, total)
+            for one in first
+        ]
+        if not self._purses.take_all(wanted, self._question.at):
+            return False
+        self._taken = wanted
+        self._note(total)
+        return True
 
     async def _by_the_minute(self, minutes: Sequence[Minute], taken: list[Taken]) -> None:
         purses, question = self._purses, self._question

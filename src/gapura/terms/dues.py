@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from gapura.terms.budgets import REQUESTS, TOKENS, Budget, span
-from gapura.terms.caller import Caller
+from gapura.terms.caller import Account, Caller
 from gapura.terms.price import Dearest, Price, Tiers, dearest
 from gapura.terms.rulebook import Target
 
@@ -31,27 +31,31 @@ class Minute(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A purse that is asked: of tokens, or of money, then with `tiers`.  `budget`: whose it is; None: a grant's."""
+    """A purse that is asked: of tokens, or of money, then with `tiers`.  `budget`: whose it is; None: whoever pays.
+    `always`: what a token costs at the most, where that is the same for all requests."""
 
     purse: str
     tiers: Tiers = ()
     budget: Budget | None = None
+    always: Dearest | None = None
 
     def each(self, inputs: int) -> Dearest:
         """What a token costs at the most, of a request with so many of input."""
-        found = dearest(self.tiers, inputs)
+        found = self.always or dearest(self.tiers, inputs)
         assert found is not None  # noqa: S101 - what has no price is no due
         return found
 
 
 class Dues(NamedTuple):
-    """`until` (UTC microseconds) is when it has to be found anew.  `unpriced`: a budget in money that applies, and
-    cannot be counted, because the model has no price in its currency."""
+    """`until` (UTC microseconds) is when it has to be found anew.  `first`: what nearly all requests take, the budgets
+    and all that they may cost from who pays first.  `unpriced`: a budget in money that applies, and cannot be counted,
+    because the model has no price in its currency."""
 
     until: int
     minutes: tuple[Minute, ...] = ()
     budgets: tuple[Due, ...] = ()
     grants: tuple[Due, ...] = ()
+    first: tuple[Due, ...] = ()
     unpriced: Budget | None = None
 
 
@@ -76,6 +80,8 @@ def dues(caller: Caller, target: Target, product: str, territory: str, at: int, 
     windows = [one for one in counted if one.window != "minute"]
     ends = [span(one.window, one.zone, at).ends or NEVER for one in windows]
     turns = [time for grant in account.grants for time in (grant.effective, grant.expires) if time > at]
+    budgets = tuple([_due(one.purse(at), _tiers(price, one.unit), one) for one in windows])
+    grants = tuple(_grants(caller, target, product, territory, at, price))
     return Dues(
         until=min([until, *ends, *turns]),
         minutes=tuple(
@@ -83,8 +89,9 @@ def dues(caller: Caller, target: Target, product: str, territory: str, at: int, 
             for one in counted
             if one.window == "minute"
         ),
-        budgets=tuple(Due(one.purse(at), _tiers(price, one.unit), one) for one in windows),
-        grants=tuple(_grants(caller, target, product, territory, at, price)),
+        budgets=budgets,
+        grants=grants,
+        first=budgets + (grants or _own(account))[:1],
         unpriced=next((one for one in windows if one.in_money and not _tiers(price, one.unit)), None),
     )
 
@@ -97,7 +104,16 @@ def _grants(
             if grant.unit == TOKENS:
                 yield Due(grant.purse)
             elif tiers := _tiers(price, grant.unit):
-                yield Due(grant.purse, tiers)
+                yield _due(grant.purse, tiers)
+
+
+def _own(account: Account) -> tuple[Due, ...]:
+    """The account's tokens, where these are counted."""
+    return (Due("tok:" + account.id),) if account.budget >= 0 else ()
+
+
+def _due(purse: str, tiers: Tiers, budget: Budget | None = None) -> Due:
+    return Due(purse, tiers, budget, dearest(tiers, 0) if len(tiers) == 1 else None)
 
 
 def _tiers(price: Price | None, currency: str) -> Tiers:

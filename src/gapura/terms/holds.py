@@ -65,15 +65,14 @@ def charges(taken: Sequence[Taken], usage: Usage) -> dict[str, Spent]:
     agreed (a paying account without a limit), or a vendor counted more than can be, and who called is not liable.
     """
     found: dict[str, Spent] = {}
-    rest, beside = usage.parts, usage.beside
-    everything = {name: part for name, part in zip(CLASSES, rest, strict=True) if part}
     total = unpaid = usage.total
+    everything, rest, beside = usage.classes(total), usage.parts, usage.beside
     for one in taken:
-        if one.tiers:
-            spent, rest, beside = _in_money(one, usage, rest, beside)
+        if one.purse.startswith(BUDGET):
+            spent = _counted(one, usage, everything, total)
+        elif one.tiers:
+            spent, rest, beside = _paid_in_money(one, usage, rest, beside)
             unpaid = sum(rest)
-        elif one.purse.startswith(BUDGET):
-            spent = everything if one.amount >= total else usage.classes(one.amount)
         elif one.amount >= unpaid == total:
             spent, rest, unpaid = everything, PAID, 0
         else:
@@ -89,6 +88,14 @@ Beside = tuple[int, int, int]
 PAID: Parts = (0, 0, 0, 0)
 
 
+def _counted(one: Taken, usage: Usage, everything: Spent, total: int) -> Spent:
+    """What counts against a budget: all of it, whoever pays."""
+    if not one.tiers:
+        return everything if one.amount >= total else usage.classes(one.amount)
+    amount = min(cost(one.tiers, usage) or 0, one.amount)
+    return {MONEY: amount} if amount else {}
+
+
 def _in_tokens(amount: int, rest: Parts) -> tuple[Spent, Parts]:
     """What this one pays, and what is left to be paid by others."""
     spent: Spent = {}
@@ -101,16 +108,8 @@ def _in_tokens(amount: int, rest: Parts) -> tuple[Spent, Parts]:
     return spent, (unpaid[0], unpaid[1], unpaid[2], unpaid[3])
 
 
-def _in_money(one: Taken, usage: Usage, rest: Parts, beside: Beside) -> tuple[Spent, Parts, Beside]:
-    """The same; of a budget, all of it and nothing is paid."""
-    if one.purse.startswith(BUDGET):
-        amount = min(cost(one.tiers, usage) or 0, one.amount)
-        return ({MONEY: amount} if amount else {}), rest, beside
-    return _paid_in_money(one, usage, rest, beside)
-
-
 def _paid_in_money(one: Taken, usage: Usage, rest: Parts, beside: Beside) -> tuple[Spent, Parts, Beside]:
-    """As many whole tokens as the amount suffices for; rounded once, up where it suffices for that, too."""
+    """The same of money: as many whole tokens as the amount suffices for; rounded once, up where it suffices for that, too."""
     found = rates(one.tiers, usage.input)
     left, exact, unpaid = one.amount * MILLION, 0, []
     for amount, asked in zip((*rest, *beside), (*found.of_classes(), *found.of_units()), strict=True):

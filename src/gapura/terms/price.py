@@ -80,13 +80,18 @@ def rates(tiers: Tiers, inputs: int) -> Rates:
 def cost(tiers: Tiers, usage: Usage) -> int | None:
     """Billionths, rounded once, half up; None where something was used that has no price."""
     found = rates(tiers, usage.input) if len(tiers) > 1 else tiers[0]
-    exact = 0
-    for used, rate in zip(usage.parts, found.of_classes(), strict=True):
-        if used:
-            if rate < 0:
-                return None
-            exact += used * rate
-    for used, rate in zip(usage.beside, found.of_units(), strict=True):
+    fresh, cached, output, reasoning = usage.parts
+    of_input, of_output = found.input, found.output
+    if (of_input < 0 and fresh) or (of_output < 0 and output):
+        return None
+    exact = fresh * of_input + output * of_output
+    others: list[tuple[int, int]] = []
+    if cached or reasoning:
+        _, of_cached, _, of_reasoning = found.of_classes()
+        others += [(cached, of_cached), (reasoning, of_reasoning)]
+    if usage.images or usage.seconds or usage.characters:
+        others += zip(usage.beside, found.of_units(), strict=True)
+    for used, rate in others:
         if used:
             if rate < 0:
                 return None

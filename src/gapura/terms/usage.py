@@ -30,6 +30,8 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def parts(self) -> tuple[int, int, int, int]:
         """By CLASSES, none of which is a part of another."""
+        if not self.cached and not self.reasoning:
+            return self.input, 0, self.output, 0
         cached, reasoning = min(self.cached, self.input), min(self.reasoning, self.output)
         return self.input - cached, cached, self.output - reasoning, reasoning
 
@@ -49,10 +51,20 @@ class Usage(msgspec.Struct, frozen=True, array_like=True, gc=False):
         >>> Usage(10, 5, cached=4, reasoning=2).classes(14)
         {'input': 6, 'cached': 4, 'output': 3, 'reasoning': 1}
         """
-        if most >= self.total:
-            return {name: part for name, part in zip(CLASSES, self.parts, strict=True) if part}
         found: dict[str, int] = {}
-        for name, amount in zip(CLASSES, self.parts, strict=True):
+        parts = self.parts
+        if most >= self.total:  # nearly always, and written out since it runs for each purse of each request
+            fresh, cached, output, reasoning = parts
+            if fresh:
+                found["input"] = fresh
+            if cached:
+                found["cached"] = cached
+            if output:
+                found["output"] = output
+            if reasoning:
+                found["reasoning"] = reasoning
+            return found
+        for name, amount in zip(CLASSES, parts, strict=True):
             if (part := min(amount, most)) > 0:
                 found[name] = part
                 most -= part
