@@ -134,7 +134,9 @@ class Run:
         store = Store.open(self.gateway.home / "gapura.db")
         held = store.read(lambda db: grants.get(db, grant))
         rows: Any = store.read(
-            lambda db: db.execute("SELECT coalesce(sum(amount), 0), count(DISTINCT request) FROM charge").fetchone()
+            lambda db: db.execute(
+                "SELECT coalesce(sum(charged), 0), count(*) FROM request WHERE charged > 0"
+            ).fetchone()
         )
         store.close()
         self._judge_grant(amount, held.standing, int(rows[0]))

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from gapura.store import paid, records, steps, whole
+from gapura.store import ledger, paid, records, steps, whole
 from gapura.store.base import Connection
 from gapura.store.journal import Frame, Position
 from gapura.terms.holds import Taken
@@ -17,6 +18,8 @@ NAMES = st.sampled_from(["req_1", "req_2", "req_3"])
 OUTCOMES = st.sampled_from(["complete", "cut", "failed"])
 TABLES = ("request", "request_place", "attempt", "charge")
 SEVERAL = (Taken("bud:b:0", 9_000, (Rates(input=10**9, output=10**9),)), Taken("gr:1", 3), Taken("tok:a", 7))
+
+ALONE = (Taken("bud:b:0", 9), Taken("gr:1", 5))
 
 
 def context(name: str) -> Context:
@@ -41,7 +44,9 @@ ENTRIES = st.lists(
         st.builds(
             opened, NAMES, st.sampled_from([1, 1, 1, 2]), st.sampled_from([0, 10]), st.sampled_from(["", "tok:a"])
         ),
-        st.builds(opened, NAMES, st.sampled_from([1, 1, 2]), st.just(10), st.just(""), st.just(SEVERAL)),
+        st.builds(
+            opened, NAMES, st.sampled_from([1, 1, 2]), st.just(10), st.just(""), st.sampled_from([SEVERAL, ALONE])
+        ),
         st.builds(ended, NAMES, OUTCOMES, st.integers(0, 9)),
         st.builds(lambda name: Progress(50, ((name, 3, 4),)), NAMES),
         st.builds(lambda name: Refused(name, 60, 403, "blocked", context(name)), NAMES),
@@ -68,6 +73,7 @@ def state(entries: list[Entry], *, one_by_one: bool) -> tuple[Any, ...]:
     return found
 
 
+@settings(deadline=None)  # a database for each example
 @given(ENTRIES)
 def test_how_entries_are_cut_into_batches_changes_nothing(entries: list[Entry]) -> None:
     assert state(entries, one_by_one=False) == state(entries, one_by_one=True)
@@ -99,4 +105,50 @@ def test_several_purses_pay_and_the_record_says_who() -> None:
     assert first_row["holds"] == [{"purse": one.purse, "amount": one.amount} for one in SEVERAL]
     assert {"purse": "tok:a", "class": "output", "amount": 3} in first_row["charges"]
     assert (len(first_row["charges"]), len(second_row["charges"])) == (5, 4)
+    db.close()
+
+
+def test_one_payer_stands_in_the_row_and_budgets_beside_it() -> None:
+    db = Connection(":memory:")
+    steps.upgrade(db)
+    records.begin(db, "inc_1", "boot_1", 5)
+    holds = (Taken("bud:b:0", 10), replace(SEVERAL[0], purse="bud:m:0"), Taken("gr:1", 10))
+    frames = [Frame(1, opened("req_1", 1, 10, "", holds)), Frame(2, ended("req_1", "complete", 4))]
+    intake = records.take_in(db, "inc_1", frames, Position(1, 2))
+    classes = {"input": 3, "cached": 1, "output": 3, "reasoning": 1}
+    assert intake.spends == {"bud:b:0": classes, "bud:m:0": {"money": 8_000}, "gr:1": classes}
+    assert db.execute("SELECT purse, hold, charged FROM request").fetchall() == [("gr:1", 10, 8)]
+    assert db.execute("SELECT count(*) FROM charge").fetchone() == (0,)
+    (row,) = records.export(db)
+    charges: dict[str, dict[str, int]] = {}
+    for one in row["charges"]:
+        charges.setdefault(one["purse"], {})[one["class"]] = one["amount"]
+    assert charges == intake.spends
+    assert row["holds"] == [{"purse": one.purse, "amount": one.amount} for one in holds]
+    lent(db, holds)
+    for purse, amounts in intake.spends.items():
+        assert ledger.spend(db, "inc_1", purse, amounts, ref=f"s:{purse}", at=1) == 0
+    assert ledger.verify(db) == []
+    db.execute("UPDATE request SET holds = replace(holds, '8000', '7999')")
+    assert ledger.verify(db) == ["of bud:m:0 8000 is spent, but its requests were charged 7999"]
+    db.close()
+
+
+def lent(db: Connection, holds: tuple[Taken, ...]) -> None:
+    for one in holds:
+        unit = "CNY" if one.tiers else "tokens"
+        ledger.set_budget(db, one.purse, one.amount, ref=f"b:{one.purse}", at=1, unit=unit)
+        ledger.lend(db, "inc_1", one.purse, lambda left: left, ref=f"l:{one.purse}", at=1)
+
+
+def test_a_grant_in_money_pays_in_the_table_of_charges() -> None:
+    db = Connection(":memory:")
+    steps.upgrade(db)
+    records.begin(db, "inc_1", "boot_1", 5)
+    holds = (replace(SEVERAL[0], purse="gr:m"),)
+    frames = [Frame(1, opened("req_1", 1, 10, "", holds)), Frame(2, ended("req_1", "complete", 4))]
+    intake = records.take_in(db, "inc_1", frames, Position(1, 2))
+    assert intake.spends == {"gr:m": {"money": 8_000}}
+    assert db.execute("SELECT purse, charged FROM request").fetchall() == [("", 0)]
+    assert db.execute("SELECT purse, class, amount FROM charge").fetchall() == [("gr:m", "money", 8_000)]
     db.close()

@@ -89,8 +89,7 @@ def spends(db: Connection, of: Of) -> Iterator[Spend]:
     )
     alone: Any = db.execute(
         f"SELECT {columns}, r.output, r.cached, r.reasoning, r.charged FROM granted g JOIN request r"
-        f" ON r.purse = 'gr:' || g.id AND substr(r.purse, 1, 3) = 'gr:' WHERE {of.where} AND r.holds = ''"
-        " AND r.charged > 0",
+        f" ON r.purse = 'gr:' || g.id AND substr(r.purse, 1, 3) = 'gr:' WHERE {of.where} AND r.charged > 0",
         of.values,
     )
     for *said, output, cached, reasoning, charged in alone:
@@ -183,7 +182,7 @@ def _stayed(db: Connection, account: str, former: str, since: int) -> bool:
         "SELECT 1 FROM request r WHERE r.account = ? AND r.opened_at >= ? AND r.provider NOT IN ('', ?)"
         " AND r.outcome IN ('complete', 'cut') AND r.input + r.output >"
         " (SELECT coalesce(sum(c.amount), 0) FROM charge c WHERE c.request = r.id AND substr(c.purse, 1, 3) = 'gr:')"
-        " + CASE WHEN substr(r.purse, 1, 3) = 'gr:' AND r.holds = '' THEN r.charged ELSE 0 END LIMIT 1"
+        " + CASE WHEN substr(r.purse, 1, 3) = 'gr:' THEN r.charged ELSE 0 END LIMIT 1"
     )
     return db.execute(query, (account, since, former)).fetchone() is not None
 

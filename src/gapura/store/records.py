@@ -152,10 +152,11 @@ class _Rows:
         losses = _text(entry.losses)
         if entry.attempt > 1:
             self._another(entry, losses)
+        purse, hold = paid.alone(entry)
         self._changed(
             "UPDATE request SET provider = ?, served_model = ?, hold = ?, purse = ?, losses = ?, holds = ?"
             " WHERE id = ? AND outcome = 'open'",
-            (entry.provider, entry.model, entry.hold, entry.purse, losses, paid.held(entry), entry.id),
+            (entry.provider, entry.model, hold, purse, losses, paid.held(entry), entry.id),
         )
 
     def _another(self, entry: Opened, losses: str) -> None:
@@ -258,9 +259,11 @@ def end(db: Connection, entry: Ended) -> Spends | None:
         (entry.at, entry.error, entry.id),
     )
     holds = paid.taken(str(row[2]))
-    spends = paid.paid(str(row[0]), int(row[1]), holds, entry.outcome, used)
+    purse = str(row[0])
+    spends = paid.paid(purse, int(row[1]), holds, entry.outcome, used)
     if holds:
-        paid.write(db, paid.rows(entry.id, spends))
+        paid.write(db, paid.rows(entry.id, purse, spends))
+        db.execute("UPDATE request SET holds = ? WHERE id = ?", (paid.counted(holds, spends), entry.id))
     return spends
 
 
@@ -367,7 +370,7 @@ def _whole(db: Connection, request: dict[str, Any]) -> dict[str, Any]:
             {name: msgspec.json.decode(row[name]) for name in ("losses", "verdicts", "answers") if row.get(name)}
         )
     flags = {name: bool(request[name]) for name in ("stream", "sandbox", "estimated")}
-    paying = paid.told(db, request["id"], request["holds"])
+    paying = paid.told(db, request)
     return request | flags | paying | {"attempts": attempts}
 
 

@@ -129,12 +129,12 @@ def _row(db: Connection, request: str, at: int, key: str, provider: str, model: 
     given, made, cached, reasoning, images, seconds, characters, purse, holds, charged = used
     usage = Usage(given, made, cached, reasoning, images=images, seconds=seconds, characters=characters)
     paid: dict[str, int] = {}
-    if holds:
+    if purse.startswith("gr:"):
+        paid = usage.classes(charged)
+    elif holds:
         query = "SELECT class, amount FROM charge WHERE request = ? AND substr(purse, 1, 3) = 'gr:'"
         for kind, amount in db.execute(query, (request,)):
             paid[str(kind)] = paid.get(str(kind), 0) + int(amount)
-    elif purse.startswith("gr:"):
-        paid = usage.classes(charged)
     rest = {name: amount - paid.get(name, 0) for name, amount in usage.classes(usage.total).items()}
     rest |= dict(zip(UNITS, usage.beside, strict=True))
     left = {name: amount for name, amount in rest.items() if amount > 0}

@@ -64,20 +64,23 @@ def _insert(db: Connection, incarnation: str, requests: list[Pair], spends: Spen
     for begun, ended in requests:
         used, context = ended.usage, begun.context
         assert context is not None  # noqa: S101 - `pairs` has looked
-        charged = min(begun.hold, used.total) if begun.purse and ended.outcome != "failed" else 0
+        purse, hold = paid.alone(begun) if begun.holds else (begun.purse, begun.hold)
+        charged = min(hold, used.total) if purse and ended.outcome != "failed" else 0
+        holds = ""
         if charged or begun.holds:
-            pays = paid.paid(begun.purse, charged, begun.holds, ended.outcome, used)
+            pays = paid.paid(purse, charged, begun.holds, ended.outcome, used)
             paid.add(spends, pays)
             if begun.holds:
-                charged_to += paid.rows(begun.id, pays)
+                holds = paid.counted(begun.holds, pays)
+                charged_to += paid.rows(begun.id, purse, pays)
         losses = _json.encode(begun.losses).decode()
         row = (
             begun.id, ended.outcome, ended.status, ended.error, context.account, context.key, context.organisation,
             context.model, begun.provider, begun.model, context.stream, context.sandbox, context.territory,
             context.certainty, context.derivation, context.egress, context.decision, context.effect,
-            context.policy_version, *shadowed(context), begun.purse, begun.hold, used.input, used.output, used.cached,
+            context.policy_version, *shadowed(context), purse, hold, used.input, used.output, used.cached,
             used.reasoning, used.estimated, charged, begun.at, ended.at, incarnation, losses, context.subdivision,
-            context.network, paid.held(begun), *used.beside,
+            context.network, holds, *used.beside,
         )  # fmt: skip
         rows.append(row)
         answers, verdicts = _json.encode(context.answers), _json.encode(context.verdicts)

@@ -110,6 +110,9 @@ def _rows(db: Books) -> Iterator[str]:
             SELECT purse, balance AS spent, 0 AS charged FROM ledger_account WHERE kind = 'spent'
             UNION ALL SELECT purse, 0, charged FROM request WHERE charged > 0
             UNION ALL SELECT purse, 0, amount FROM charge
+            UNION ALL SELECT json_extract(held.value, '$[0]'), 0, counted.value
+                FROM request, json_each(holds) AS held, json_each(held.value, '$[2]') AS counted
+                WHERE holds <> '' AND json_type(held.value, '$[2]') = 'object'
         ) GROUP BY purse HAVING sum(spent) <> sum(charged) ORDER BY purse
         """
     )
