@@ -109,7 +109,7 @@ def _in_tokens(amount: int, rest: Parts) -> tuple[Spent, Parts]:
 
 
 def _paid_in_money(one: Taken, usage: Usage, rest: Parts, beside: Beside) -> tuple[Spent, Parts, Beside]:
-    """The same of money: as many whole tokens as the amount suffices for; rounded once, up where it suffices for that, too."""
+    """The same of money: as many whole tokens as it suffices for; rounded once, up where it suffices for that, too."""
     found = rates(one.tiers, usage.input)
     left, exact, unpaid = one.amount * MILLION, 0, []
     for amount, asked in zip((*rest, *beside), (*found.of_classes(), *found.of_units()), strict=True):
