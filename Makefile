@@ -6,6 +6,11 @@ BIN    := $(VENV)/bin
 UV     := $(shell command -v uv 2>/dev/null)
 ATLAS  := packages/gapura-atlas
 
+# All tests together run in several processes.  A file's tests stay together, since they may share a server; a process
+# that dies is not replaced, since xdist 3.8 may then hang.
+WORKERS  ?= 3
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
 # What builds the packages is pinned as well; pip takes that from the environment only.
 ifdef UV
   MAKE_VENV := uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -22,7 +27,7 @@ serve: install
 
 install: $(VENV)/.installed
 test: $(VENV)/.tools
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 check: lint types
 lint: $(VENV)/.tools

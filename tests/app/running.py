@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import queue
+import random
 import re
 import signal
 import socket
@@ -99,11 +100,11 @@ def environment(folder: Path, runtime: str, **given: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """For what has to be known by its address before it listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """For what has to be known by its address before it listens: none that the system gives to who asks for any."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("a hundred ports are taken")
 
 
 class Ended(NamedTuple):

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from tests.app.running import PATIENCE_S, Answer, until
+from tests.app.running import PATIENCE_S, Answer, free_port, until
 from tests.programs import ROOT
 
 DOCUMENTED = ROOT / "docs" / "how-to" / "authorizer"
@@ -133,7 +133,7 @@ def front(
     """The documented file of this front end, its placeholders replaced.  `told`: it stands behind a load balancer that
     tells where clients are, as the file says for that case.  `changes`: `open` lets everybody in where the authorizer
     is away; `secret` is another one than the gateway's."""
-    binary, port = program(kind), _free_port()
+    binary, port = program(kind), free_port()
     folder.mkdir(parents=True, exist_ok=True)
     path, text = _documented(kind)
     if told:
@@ -203,11 +203,6 @@ def _command(kind: str, binary: str, folder: Path, config: Path) -> list[str]:
         f"events {{}} http {{ access_log off; {temporary} include {config}; }}"
     )
     return [binary, "-p", str(folder), "-e", "stderr", "-c", str(main)]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def body_of(answer: Answer) -> Mapping[str, Any]:
