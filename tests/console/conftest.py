@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -155,32 +156,35 @@ def _exchange(
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Admin]:
     clock = TurnableClock(NOW)
-    store = Store.open(tmp_path / "gapura.db", clock=clock)
-    local, tcp = socket.socket(socket.AF_UNIX), socket.socket()
-    local.bind(str(tmp_path / "api"))
-    tcp.bind(("127.0.0.1", 0))
-    for listener in (local, tcp):
-        listener.listen()
-    found = Admin(store, clock, tmp_path / "api", tcp.getsockname()[1])
-    context = found.context()
-    servers = [
-        uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-        for app in (admin(context, local=True), admin(context))
-    ]
+    with ExitStack() as stack:
+        store = Store.open(tmp_path / "gapura.db", clock=clock)
+        stack.callback(store.close)
+        local, tcp = stack.enter_context(socket.socket(socket.AF_UNIX)), stack.enter_context(socket.socket())
+        local.bind(str(tmp_path / "api"))
+        tcp.bind(("127.0.0.1", 0))
+        found = Admin(store, clock, tmp_path / "api", tcp.getsockname()[1])
+        context = found.context()
+        stack.enter_context(serving((admin(context, local=True), local), (admin(context), tcp)))
+        yield found
+
+
+@contextmanager
+def serving(*apps: tuple[Any, socket.socket]) -> Iterator[None]:
+    """Each on a socket that is bound, in a thread of their own."""
+    servers = [uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None)) for app, _ in apps]
 
     async def serve() -> None:
         async with asyncio.TaskGroup() as tasks:
-            for server, listener in zip(servers, (local, tcp), strict=True):
+            for server, (_, listener) in zip(servers, apps, strict=True):
                 tasks.create_task(server.serve([listener]))
 
+    for _, listener in apps:
+        listener.listen()
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        yield found
+        yield
     finally:
         for server in servers:
             server.should_exit = True
         thread.join()
-        store.close()
-        for listener in (local, tcp):
-            listener.close()
