@@ -1,6 +1,7 @@
 """The admin API as one ASGI application, made anew for each listener."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -121,8 +122,7 @@ def admin(context: Context, *, local: bool = False) -> Starlette:
 
         return guarded(endpoint)
 
-    described = JSONResponse(openapi.document(OPERATIONS, PREFIX))
-    probes = {**status.PROBES, f"{PREFIX}/openapi.json": lambda _: described}
+    probes = {**status.PROBES, f"{PREFIX}/openapi.json": lambda _: _described()}
     return Starlette(
         routes=[
             *(Route(PREFIX + row.path, served(row), methods=[row.method], name=row.name) for row in OPERATIONS),
@@ -136,6 +136,12 @@ def admin(context: Context, *, local: bool = False) -> Starlette:
             Exception: _broken,
         },
     )
+
+
+@cache
+def _described() -> Response:
+    """Made when somebody asks: it takes longer than all else that an application is made of."""
+    return JSONResponse(openapi.document(OPERATIONS, PREFIX))
 
 
 def _of_our_site(inner: Endpoint, context: Context) -> Endpoint:
