@@ -116,8 +116,9 @@ def redeem(db: Connection, programme: str, code: str, account: str, claim: str, 
 def invited(db: Connection, programme: str, account: str, claim: str, at: int) -> bool:
     """Redeems an invitation of the account; False where it has none that holds."""
     row: Any = db.execute(
-        "SELECT c.digest FROM code c JOIN code_batch b ON b.id = c.batch WHERE c.account = ? AND b.programme = ?"
-        " AND c.redeemed_at = 0 AND c.revoked_at = 0 AND b.revoked_at = 0 AND (b.expires_at = 0 OR b.expires_at > ?)",
+        "SELECT c.digest FROM code c JOIN code_batch b ON b.id = c.batch WHERE c.account = ? AND c.account <> ''"
+        " AND b.programme = ? AND c.redeemed_at = 0 AND c.revoked_at = 0 AND b.revoked_at = 0"
+        " AND (b.expires_at = 0 OR b.expires_at > ?)",
         (account, programme, at),
     ).fetchone()
     if row is not None:

@@ -6,7 +6,7 @@ Each is also tried with a crash at every statement: what was not committed must 
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.store.ledger.conftest import SECRET, begun
@@ -35,6 +35,10 @@ class Crashing:
             raise Crashed
         self.left -= 1
         return self._db.execute(statements, bindings)
+
+    def executemany(self, statements: str, rows: Sequence[tuple[Any, ...]], /) -> None:
+        for row in rows:
+            self.execute(statements, row)
 
 
 class Model:

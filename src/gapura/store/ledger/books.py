@@ -8,7 +8,7 @@ Amounts are integers: tokens, or billionths of a currency.  The ledger's clock n
 comes with an earlier time is dated when it stands.  The statements are those that SQLite and Postgres have in common.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -45,6 +45,7 @@ class Books(Protocol):
     """A connection in a transaction: to the store itself (`apsw.Connection`), or to Postgres."""
 
     def execute(self, statements: str, bindings: tuple[Any, ...] = ..., /) -> Rows: ...
+    def executemany(self, statements: str, rows: Sequence[tuple[Any, ...]], /) -> object: ...
 
 
 def operator(unit: str = TOKENS) -> str:
@@ -86,18 +87,18 @@ def post(db: Books, debit: str, credit: str, amount: int, kind: str, *, ref: str
         str(name): row
         for name, *row in db.execute(
             "SELECT name, id, unit, (SELECT value FROM ledger_mark WHERE name = 'clock'),"
-            " (SELECT kind FROM archived_transfer WHERE ref = ?) FROM ledger_account WHERE name IN (?, ?)",
+            " (SELECT kind FROM posted WHERE ref = ?) FROM ledger_account WHERE name IN (?, ?)",
             (ref, debit, credit),
         )
     }
-    (source, unit, clock, archived), (target, other, *_) = found[debit], found[credit]
+    (source, unit, clock, former), (target, other, *_) = found[debit], found[credit]
     if unit != other:
         raise Conflict(f"{debit} is in {unit}, {credit} in {other}: nothing is exchanged by itself", param="unit")
-    leg = Leg(source, target, amount, kind, ref)
-    if archived is None and enter(db, leg, at=max(at, clock or 0)):
-        return True
-    _must_be_the_same(db, ref, kind)
-    return False
+    if former is None:
+        enter(db, Leg(source, target, amount, kind, ref), at=max(at, clock or 0))
+    elif former != kind:
+        raise Conflict(f"{ref} was posted before, as a {former}", param="ref")
+    return former is None
 
 
 class Leg(NamedTuple):
@@ -110,30 +111,20 @@ class Leg(NamedTuple):
     ref: str
 
 
-def enter(db: Books, *legs: Leg, at: int) -> bool:
-    """What `post` does, for one leg or two at once, and a time that the clock allows; False where they were posted."""
-    new = db.execute(_INSERT[len(legs)], tuple([value for leg in legs for value in (*leg, at)])).fetchall()
-    if not new:
-        return False
+def enter(db: Books, *legs: Leg, at: int) -> None:
+    """What `post` does, for legs whose refs are new, and a time that the clock allows."""
+    # That refs are new was looked up before: ON CONFLICT and RETURNING cost more than the row itself, as do two rows in
+    # one statement.
+    db.executemany(_INSERT, [(*leg, at) for leg in legs])
     moved: dict[int, int] = {}
     for leg in legs:
         moved[leg.debit] = moved.get(leg.debit, 0) - leg.amount
         moved[leg.credit] = moved.get(leg.credit, 0) + leg.amount
-    db.execute(_MOVE[len(moved)], (*[part for pair in moved.items() for part in pair], *moved))
-    return True
+    db.executemany(_MOVE, [(amount, number) for number, amount in moved.items()])
 
 
-_ROW = "(?, ?, ?, ?, ?, ?)"
-_INSERT = {
-    count: f"INSERT INTO transfer (debit, credit, amount, kind, ref, at) VALUES {', '.join([_ROW] * count)}"  # noqa: S608 - marks
-    " ON CONFLICT (ref) DO NOTHING RETURNING id"
-    for count in (1, 2)
-}
-_MOVE = {
-    count: f"UPDATE ledger_account SET balance = balance + CASE id {'WHEN ? THEN ? ' * count}END"  # noqa: S608 - marks
-    f" WHERE id IN ({', '.join('?' * count)})"
-    for count in (2, 3, 4)
-}
+_INSERT = "INSERT INTO transfer (debit, credit, amount, kind, ref, at) VALUES (?, ?, ?, ?, ?, ?)"
+_MOVE = "UPDATE ledger_account SET balance = balance + ? WHERE id = ?"
 
 
 def amount_of(db: Books, ref: str) -> int | None:
@@ -165,9 +156,3 @@ def set_mark(db: Books, name: str, value: int) -> None:
         " WHERE excluded.value > ledger_mark.value",
         (name, value),
     )
-
-
-def _must_be_the_same(db: Books, ref: str, kind: str) -> None:
-    row = db.execute("SELECT kind FROM posted WHERE ref = ?", (ref,)).fetchone()
-    if row[0] != kind:
-        raise Conflict(f"{ref} was posted before, as a {row[0]}", param="ref")

@@ -36,27 +36,27 @@ def hold(db: Books, name: str, source: str, amount: int, *, expires: int = 0, at
     Raises NotFound where there is no such account, Conflict where it has less, or the id was another hold's.
     """
     row = db.execute(
-        "SELECT a.id, a.unit, a.purse, a.balance, h.id, (SELECT value FROM ledger_mark WHERE name = 'clock')"
+        "SELECT a.id, a.unit, a.purse, a.balance, h.id, (SELECT value FROM ledger_mark WHERE name = 'clock'),"
+        " (SELECT state FROM ledger_hold WHERE id = ?)"
         " FROM ledger_account a LEFT JOIN ledger_account h ON h.name = 'held:' || a.name WHERE a.name = ?",
-        (source,),
+        (name, source),
     ).fetchone()
     if row is None:
         raise NotFound(f"the ledger has no account {source}")
-    number, unit, purse, has, aside, clock = row
-    new = db.execute(
-        "INSERT INTO ledger_hold (id, source, amount, expires, at) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO NOTHING RETURNING id",
-        (name, number, amount, expires, max(at, clock or 0)),
-    ).fetchone()
-    if new is None:
+    number, unit, purse, has, aside, clock, known = row
+    if known is not None:
         return _known(db, name, source, amount)
     if has < amount:
-        db.execute("DELETE FROM ledger_hold WHERE id = ?", (name,))
         raise Conflict(f"{source} has {has}, not {amount}", param="amount")
     if aside is None:
         account = open_account(db, "held", source, unit=unit, purse=purse)
         (aside,) = db.execute("SELECT id FROM ledger_account WHERE name = ?", (account,)).fetchone()
-    enter(db, Leg(number, aside, amount, "hold", f"hold:{name}"), at=max(at, clock or 0))
+    now = max(at, clock or 0)
+    db.execute(
+        "INSERT INTO ledger_hold (id, source, amount, expires, at) VALUES (?, ?, ?, ?, ?)",
+        (name, number, amount, expires, now),
+    )
+    enter(db, Leg(number, aside, amount, "hold", f"hold:{name}"), at=now)
     return Hold(name, source, purse, unit, amount, expires, "pending", 0)
 
 

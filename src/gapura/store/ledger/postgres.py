@@ -1,6 +1,6 @@
 """Postgres as the ledger's statements want it: connections, the schema, and the lock between posting and sealing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
@@ -30,6 +30,9 @@ class Connected:
 
     def execute(self, statements: str, bindings: tuple[Any, ...] = (), /) -> Rows:
         return self._connection.execute(_translated(statements).encode(), bindings)
+
+    def executemany(self, statements: str, rows: Sequence[tuple[Any, ...]], /) -> None:
+        self._connection.cursor().executemany(_translated(statements).encode(), rows)
 
 
 @cache

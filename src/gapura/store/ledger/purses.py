@@ -101,7 +101,8 @@ def close(db: Books, incarnation: str, *, forfeit: bool, at: int) -> dict[str, i
     `forfeit`, to `unreconciled`, because it may have been spent and the disk does not know."""
     moved: dict[str, int] = {}
     slices = db.execute(
-        "SELECT name, purse, unit, balance FROM ledger_account WHERE holder = ? AND balance > 0 ORDER BY name",
+        "SELECT name, purse, unit, balance FROM ledger_account"
+        " WHERE holder = ? AND holder <> '' AND balance > 0 ORDER BY name",
         (incarnation,),
     ).fetchall()
     for name, purse, unit, amount in slices:
@@ -129,7 +130,7 @@ def reconcile(db: Books, purse: str, amount: int, *, ref: str, at: int) -> int:
 
 def lent(db: Books, incarnation: str) -> dict[str, int]:
     """What a gate has received of each purse over its life, less what it has given back."""
-    rows = db.execute("SELECT purse, received FROM ledger_account WHERE holder = ?", (incarnation,))
+    rows = db.execute("SELECT purse, received FROM ledger_account WHERE holder = ? AND holder <> ''", (incarnation,))
     return {str(purse): int(amount) for purse, amount in rows}
 
 
