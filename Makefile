@@ -21,11 +21,14 @@ else
          $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: serve install test check lint types clean
+.PHONY: serve install extras test check lint types clean
 serve: install
 	@exec $(BIN)/gapura serve $(ARGS)
 
 install: $(VENV)/.installed
+# What back-tests, archives, documents in YAML, expressions, .mmdb files and a ledger on Postgres need.
+extras: install
+	$(PIP) --editable ./$(ATLAS) --editable '.[backtest,cel,mmdb,postgres,yaml]'
 test: $(VENV)/.tools
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 

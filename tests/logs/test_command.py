@@ -98,6 +98,7 @@ def test_phases_have_begun_unless_asked_as_of_before(folder: Path) -> None:
         (("--policy", "bad.toml"), 'bad.toml: policies[0].pack'),
         (("--policy", "log.csv"), "log.csv: document"),
         (("--policy", "empty.toml"), "has no [[policies]]"),
+        (("--policy", "next.toml", "--parquet", "no/hit.parquet"), "--parquet no/hit.parquet: there is no such folder"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named(words: tuple[str, ...], told: str, folder: Path) -> None:

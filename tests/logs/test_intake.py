@@ -358,12 +358,14 @@ def test_nothing_is_fetched_from_a_network(tmp_path: Path) -> None:
         opened.run("SELECT * FROM read_csv('https://localhost:1/x.csv')")
 
 
-def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["duckdb", "numpy"])
+def test_without_the_extra_it_says_what_to_install(package: str, tmp_path: Path) -> None:
     program = (
-        "import sys; sys.modules['duckdb'] = None; from gapura.cli import main;"
+        f"import sys; sys.modules['{package}'] = None; from gapura.cli import main;"
         " sys.argv = ['gapura', 'policy', 'backtest', 'x', '--policy', 'p.toml']; main()"
     )
     (tmp_path / "p.toml").write_text('[[policies]]\npack = "openai/api"\n')
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr == "gapura: duckdb is not installed; it comes with: pip install 'gapura[backtest]'\n"
+    how = "pip install 'gapura[backtest]', or in a checkout: make extras"
+    assert ran.stderr == f"gapura: {package} is not installed; it comes with: {how}\n"

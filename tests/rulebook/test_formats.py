@@ -110,7 +110,7 @@ def test_what_is_no_toml(toml: bytes, message: str) -> None:
 
 def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
-    with pytest.raises(BadDocument, match=r'need the extra yaml; install it with `pip install "gapura\[yaml\]"`'):
+    with pytest.raises(BadDocument, match=r"need the extra yaml: pip install 'gapura\[yaml\]'"):
         parse(YAML, "yaml")
     assert parse(TOML)
 

@@ -14,6 +14,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, Any
 
 from gapura.atlas.base import NOTHING, STRENGTH, Found
+from gapura.extras import install
 from gapura.terms.place import Network
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def open_file(path: Path, name: str = "") -> Mmdb:
     try:
         import maxminddb  # noqa: PLC0415 - an extra, and only where a file is configured
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("files of .mmdb need one more package: pip install 'gapura[mmdb]'") from None
+        raise ModuleNotFoundError(f"files of .mmdb need one more package: {install('mmdb')}") from None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     try:

@@ -79,7 +79,8 @@ def backtest(logs: tuple[str, ...], **given: Any) -> None:
 
 
 def _answered(logs: tuple[str, ...], given: dict[str, Any], out: Output) -> Backtest:
-    from gapura.atlas.batch import Batch  # noqa: PLC0415 - needs the extra; `opened` has asked for it
+    engine.there()
+    from gapura.atlas.batch import Batch  # noqa: PLC0415 - needs the extra
 
     now = system_clock()
     settings = Settings.load(os.environ, flags={"home": given["home"]})
@@ -132,11 +133,13 @@ def _against(asked: str, api: Api | None, settings: Settings, product: str, at: 
 
 
 def _outputs(logs: tuple[str, ...], given: dict[str, Any]) -> dict[str, Path]:
-    """What is written, by its option.  Raises Failed where that is one of the logs, or no back-test of before."""
+    """What is written, by its option.  Raises Failed where that cannot be, is one of the logs, or no back-test."""
     asked = {kind: given[kind] for kind in ("html", "parquet") if given[kind]}
     if given["as_json"] not in {None, "-"}:
         asked["json"] = Path(given["as_json"])
     for kind, path in asked.items():
+        if not path.absolute().parent.is_dir():  # told now, and not after an hour of reading
+            raise Failed(f"--{kind} {path}: there is no such folder", exit_code=ending.USAGE, field=kind)
         taken = any(path.resolve() == Path(log).resolve() for log in logs)
         # `--json` takes the next word for its file, and that may be a log that somebody needs.
         if taken or (kind == "json" and path.exists() and not path.read_bytes()[:64].startswith(b'{"schema":"gapura.')):

@@ -13,6 +13,7 @@ from gapura.cli.client import Api, speaks
 from gapura.cli.ending import Failed
 from gapura.cli.late import Late
 from gapura.cli.output import Output
+from gapura.extras import install
 from gapura.rulebook.formats import format_of
 
 name = click.argument("campaign", metavar="NAME")
@@ -189,7 +190,7 @@ def _rows(table: Path) -> Iterator[dict[str, Any]]:
         import duckdb  # noqa: PLC0415 - an extra
     except ImportError:
         raise Failed(
-            "--audience needs the extra backtest", code="missing_extra", hint="pip install 'gapura[backtest]'"
+            "--audience needs the extra backtest", code="missing_extra", field="audience", hint=install("backtest")
         ) from None
     found = duckdb.connect().execute(
         "SELECT account, standing, days, hit_requests, epoch_us(first), epoch_us(last), map_keys(territories),"

@@ -43,8 +43,9 @@ def known(error: Exception) -> Failed | None:
             return Failed(error.message, code=error.code or "failed", field=error.param or "")
         case OSError(strerror=str(why), filename=str(path)):
             return Failed(f"{path}: {why}", code="system")
-        case OSError():
-            return Failed(str(error), code="system")
+        # DuckDB's are of a file that is none, or of a full disk; it is too heavy to import for its name.
+        case _ if isinstance(error, OSError) or type(error).__module__.endswith("duckdb"):
+            return Failed(str(error).partition("\n")[0], code="system")
     return None
 
 

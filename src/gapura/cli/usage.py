@@ -11,6 +11,7 @@ from gapura.cli.account import organisation
 from gapura.cli.client import Api, account_id, speaks
 from gapura.cli.ending import Failed
 from gapura.cli.output import Output, table
+from gapura.extras import install
 
 UNITS = ("images", "seconds", "characters")
 SUMS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated", *UNITS)
@@ -62,8 +63,8 @@ def _write_parquet(path: Path, found: list[dict[str, Any]], columns: Sequence[st
     try:
         import duckdb  # noqa: PLC0415 - an extra
     except ImportError:
-        message = "Parquet files need DuckDB: install it with `pip install 'gapura[backtest]'`"
-        raise Failed(message, code="missing_extra", field="parquet") from None
+        message = "Parquet files need DuckDB"
+        raise Failed(message, code="missing_extra", field="parquet", hint=install("backtest")) from None
     kinds = ", ".join(f'"{name}" {"BIGINT" if name in SUMS else "VARCHAR"}' for name in columns)
     marks = ", ".join("?" * len(columns))
     with duckdb.connect() as connection:

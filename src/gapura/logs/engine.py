@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gapura.errors import BadRequest
+from gapura.extras import install
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,14 +53,21 @@ class Engine:
             self.connection.unregister(table)
 
 
+def there() -> None:
+    """Raises Missing where what all of this needs is not installed."""
+    try:
+        import duckdb  # noqa: F401, PLC0415 - an extra, and too heavy for who does not need it
+        import numpy  # noqa: F401, PLC0415 - how columns come and go
+    except ImportError as error:
+        raise Missing(f"{error.name} is not installed; it comes with: {install('backtest')}") from None
+
+
 @contextmanager
 def opened(memory_mb: int = MEMORY_MB, threads: int | None = None, within: Path | None = None) -> Iterator[Engine]:
     """`within`: where the folder is made, else where the system keeps temporary files.  Raises Missing."""
-    try:
-        import duckdb  # noqa: PLC0415 - an extra, and too heavy for who does not need it
-        import numpy  # noqa: F401, PLC0415 - how columns come and go
-    except ImportError as error:
-        raise Missing(f"{error.name} is not installed; it comes with: pip install 'gapura[backtest]'") from None
+    there()
+    import duckdb  # noqa: PLC0415 - see `there`
+
     with TemporaryDirectory(prefix="gapura-backtest-", dir=within) as name:
         folder = Path(name)
         config: dict[str, Any] = {

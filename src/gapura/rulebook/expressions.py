@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
+from gapura.extras import install
 from gapura.rulebook.facts import Facts, owners
 from gapura.terms.caller import Account
 
@@ -102,9 +103,7 @@ def _parsed(source: str) -> Any:
     try:
         import cel  # noqa: PLC0415 - an extra
     except ImportError:
-        raise BadExpression(
-            'expressions need the extra cel; install it with `pip install "gapura[cel]"`, on every machine with gates'
-        ) from None
+        raise BadExpression(f"expressions need the extra cel on every machine with gates: {install('cel')}") from None
     if len(source) > LONGEST:
         raise BadExpression(f"an expression has at most {LONGEST} characters; make several rules of it")
     try:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gapura.extras import install
 from gapura.rulebook.documents import BadDocument
 
 Format = Literal["toml", "yaml"]
@@ -49,9 +50,7 @@ def _yaml(text: str) -> object:
     try:
         import yaml  # noqa: PLC0415 - an extra
     except ImportError:
-        raise BadDocument(
-            "document", 'documents in YAML need the extra yaml; install it with `pip install "gapura[yaml]"`'
-        ) from None
+        raise BadDocument("document", f"documents in YAML need the extra yaml: {install('yaml')}") from None
     try:
         if (root := yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))) is None:
             return {}

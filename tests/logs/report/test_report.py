@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -163,13 +162,6 @@ def test_what_the_logs_do_not_tell_is_left_out(bare: Backtest) -> None:
     page = report.render(bare)
     assert "Accounts hit" not in page and "Tokens hit" not in page and ">When<" not in page
     assert "the logs tell no times" in page and "not compared" in page and "warn or stricter" in page
-
-
-def test_without_jinja_it_says_what_to_install(found: Backtest, monkeypatch: pytest.MonkeyPatch) -> None:
-    report._template.cache_clear()
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'gapura\[backtest\]'"):
-        report.render(found)
 
 
 def test_the_map_is_a_scale_of_equal_ratios() -> None:

@@ -22,7 +22,6 @@ from gapura.atlas.worldmap import world
 from gapura.clock import SECOND
 from gapura.logs.result import Backtest, DayRow, TerritoryRow
 
-MISSING = "reports need Jinja2: install it with `pip install 'gapura[backtest]'`"
 PLACELESS = {"uncertain": "not certain", "unknown": "not known", "absent": "no address"}
 CLASSES = 5
 # A shape narrower or lower than that (of a map 10,000 units wide) gets a ring around it, or nobody would find it.
@@ -157,10 +156,8 @@ def _box(path: str) -> tuple[int, int, int, int]:
 
 @cache
 def _template() -> Any:
-    try:
-        import jinja2  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(MISSING) from None
+    import jinja2  # noqa: PLC0415 - too heavy for who wants no page
+
     made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {"n": lambda value: f"{value:,}", "share": share, "moment": moment, "place": place, "day": day}
     return made.from_string(_part("report.html"))

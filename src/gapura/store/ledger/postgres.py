@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from gapura.extras import install
 from gapura.store.base import StoreFailed
 from gapura.store.ledger.books import Rows
 from gapura.store.secrets import Secret
@@ -41,7 +42,7 @@ def driver() -> Any:
     try:
         import psycopg  # noqa: PLC0415 - an extra
     except ImportError:
-        raise StoreFailed("GAPURA_LEDGER_URL needs psycopg; it comes with: pip install 'gapura[postgres]'") from None
+        raise StoreFailed(f"GAPURA_LEDGER_URL needs psycopg; it comes with: {install('postgres')}") from None
     return psycopg
 
 
