@@ -37,7 +37,9 @@ async def begun(it: Operator, document: str = JUNE) -> Person:
     assert (await it.it.chat(PLACES["CN"], acme.key)).effect == "allow"
     await it.settled()
     version = (await it.api("POST", "/policies/versions?reason=the+list", LIST))["version"]["id"]
-    await it.approved("june-2024", document.format(version=version))
+    (sample,) = (await it.approved("june-2024", document.format(version=version)))["samples"]
+    assert "https://dashscope.aliyuncs.com" in sample["text"]
+    assert "https://api.openai.com" not in sample["text"], "what is in force guards nobody; what is to come does"
     return acme
 
 

@@ -75,17 +75,18 @@ class Surroundings:
     def page(self, account: str, at: int) -> tuple[str, str]:
         return links.pages(self._store.secret, self._settings().public_url, account, at)
 
-    def ways(self, territories_: Iterable[str]) -> tuple[Way, ...]:
-        """The providers of this gateway that serve all of these places."""
+    def ways(self, territories_: Iterable[str], also: Policy | None = None) -> tuple[Way, ...]:
+        """The providers of this gateway that serve all of these places, by what is in force and by what is to come."""
         book, at, places = self._ruling.rules.book, self._store.clock(), tuple(territories_)
         if not places:
             return ()
         vendors = catalogue.catalogue().vendors
+        policies = (*book.policies, *((also,) if also else ()))
         return tuple(
             Way(provider=one.provider, name=one.provider, base_url=vendors[one.provider].base_url)
             for one in book.endpoints
             if one.provider in vendors
-            and all(covers(policy, place, at) for place in places for policy in _guards(book.policies, one.provider))
+            and all(covers(policy, place, at) for place in places for policy in _guards(policies, one.provider))
         )
 
     def publish(self, accounts_: Iterable[str]) -> None:

@@ -65,7 +65,8 @@ class Around(Protocol):
     def page(self, account: str, at: int) -> tuple[str, str]:
         """Of its status, and of the form where it objects; "": there is none."""
 
-    def ways(self, territories: Iterable[str]) -> tuple[Way, ...]: ...
+    def ways(self, territories: Iterable[str], also: Policy | None = None) -> tuple[Way, ...]:
+        """Who serves all of these places, by what is in force and by this policy."""
 
     def publish(self, accounts: Iterable[str]) -> None: ...
 
@@ -273,11 +274,12 @@ class River:
         self._publish()
 
     def _said(self, kept: Kept) -> Said:
+        policy = self._around.policy(kept)
         return Said(
             spec=kept.spec,
-            source=self._around.policy(kept).pack.source,
+            source=policy.pack.source,
             page=self._around.page,
-            ways=self._around.ways,
+            ways=lambda places: self._around.ways(places, policy),
             day=lambda told_at, at: plan.day(kept.spec, told_at, at),
         )
 
