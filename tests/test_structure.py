@@ -8,7 +8,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "gapura"
 
 # From the ground up.  A module imports from lower floors, or from its own package.
 FLOORS = [
-    {"__init__", "errors", "clock", "settings", "checks", "runtime", "crash", "extras"},
+    {"__init__", "errors", "clock", "settings", "checks", "runtime", "crash", "extras", "shapes"},
     {"terms"},
     {"wire"},
     {"atlas", "providers", "store"},

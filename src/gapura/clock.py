@@ -38,7 +38,10 @@ class TurnableClock:
 
 def instant(stamp: str | datetime) -> int:
     """Microseconds of an RFC 3339 stamp.  Raises ValueError without an offset: a bare date is no instant."""
-    when = datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
+    try:
+        when = datetime.fromisoformat(stamp) if isinstance(stamp, str) else stamp
+    except ValueError:
+        raise ValueError(f"{stamp!r} is no instant; write e.g. 2024-07-09T00:00:00+08:00") from None
     if when.tzinfo is None:
         raise ValueError(f"{stamp} has no offset; write e.g. 2024-07-09T00:00:00+08:00")
     return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

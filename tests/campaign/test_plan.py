@@ -82,7 +82,6 @@ def test_no_letter_at_night_and_no_notice_shorter_than_said(
         ({"plan": ("T-14", "T-14", "T")}, "stage-twice", "warn"),
         ({"plan": ("T-14",)}, "no-word-on-the-day", "warn"),
         ({"hours": {"starts": 18, "ends": 9}}, "no-hours", "refuse"),
-        ({"zone": "Asia/Shangai"}, "unknown-zone", "refuse"),
         ({"acts": [{"effect": "suspend"}]}, "suspend-by-place", "refuse"),
         ({"acts": [{"effect": "block", "by": "account"}]}, "block-by-account", "refuse"),
         ({"acts": [{"effect": "block"}, {"effect": "warn", "after_days": 3}]}, "milder-later", "warn"),

@@ -152,6 +152,11 @@ def test_json_comes_in_one_envelope(run: Any, command: str, schema: str) -> None
         ("policy explain Atlantis", ending.FAILED, "Atlantis"),
         ("route try nothing SG", ending.FAILED, "nothing"),
         ("record export --limit 0", ending.USAGE, "--limit"),
+        ("key create --account acme --expires tomorrow", ending.USAGE, "'tomorrow' is no instant; write e.g. 2024-"),
+        ("budget set --amount 5", ending.USAGE, "say whose budget it is"),
+        ("price show glm-5.3", ending.USAGE, "write PROVIDER/MODEL"),
+        ("", ending.USAGE, "\nCommands:\n  account"),
+        ("account", ending.USAGE, "\nCommands:\n  add"),
     ],
 )
 def test_exit_codes_of_real_processes(tmp_path: Path, command: str, code: int, words: str) -> None:
@@ -174,6 +179,19 @@ def test_a_misspelt_setting_is_a_usage_error(run: Any, monkeypatch: pytest.Monke
     monkeypatch.setenv("GAPURA_PROT", "1")
     result = run("account", "list")
     assert result.exit_code == ending.USAGE and "GAPURA_PORT" in result.stderr
+
+
+def test_commands_stand_in_the_order_of_the_alphabet() -> None:
+    assert list(COMMANDS) == sorted(COMMANDS)
+
+
+def test_no_key_is_made_where_its_secret_could_not_be_kept(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("account", "add", "acme")
+    before = run("key", "list", "--json").stdout
+    monkeypatch.setattr("gapura.cli.output.os.access", lambda *_: False)
+    refused = run("key", "create", "--account", "acme")
+    assert refused.exit_code == ending.FAILED and "the secret cannot be written into" in refused.stderr
+    assert run("key", "list", "--json").stdout == before
 
 
 def test_an_interrupt_is_130(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,18 @@ def test_a_table_is_tried_before_it_is_written(home: Any) -> None:
     assert len(home.published) == 1 and len(home.published[0][1]) == 2
 
 
+def test_a_zone_and_a_place_are_there(home: Any) -> None:
+    for said, told in (
+        ({"zone": "Asia/Shangai"}, "account, zone: there is no time zone 'Asia/Shangai'; write e.g. Asia/Shanghai"),
+        ({"zone": "../../etc/passwd"}, "account, zone: there is no time zone"),
+        ({"declared_territory": "XX"}, "account, declared_territory: there is no territory XX"),
+        ({"phone_territory": "china"}, "phone_territory: expected a territory's code of two capitals, as SG"),
+    ):
+        refused = home.ask("POST", "/accounts", {"external_id": "acme", **said})
+        assert refused.status in {400, 422} and told in refused.error["message"]
+    assert home.ask("GET", "/accounts").json["items"] == []
+
+
 def test_a_bad_row_writes_nothing(home: Any) -> None:
     answer = home.ask("POST", "/accounts/import", CSV.encode() + b"initech,org-a,,,many\n")
     assert answer.status == 400 and "line 4" in answer.error["message"] and "budget" in answer.error["message"]

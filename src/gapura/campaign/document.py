@@ -9,7 +9,7 @@ zone = "Asia/Shanghai"
 import msgspec
 
 from gapura.atlas.territories import resolve
-from gapura.rulebook.documents import BadDocument, named, table, term, when
+from gapura.rulebook.documents import BadDocument, named, table, term, when, zone_named
 from gapura.rulebook.formats import Format, parse
 from gapura.terms.campaign import Act, Audience, Campaign, Fallback, Hours, Pace
 
@@ -21,6 +21,8 @@ def read(content: bytes, written_in: Format) -> Campaign:
     fields = table(parse(content, written_in), "campaign", Campaign)
     if "effective_at" not in fields:
         raise BadDocument("effective_at", "say from when on, as 2024-07-09T00:00:00+08:00")
+    if "zone" in fields:
+        zone_named(str(fields["zone"]), "campaign.zone")
     fields["effective_at"] = when(fields["effective_at"], "effective_at", str(fields.get("zone", "")))
     for name, kind in PARTS.items():
         if name in fields:

@@ -138,8 +138,6 @@ def _time(campaign: Campaign, at: int) -> Iterator[Lint]:
         yield Lint("no-word-on-the-day", "warn", "the plan has no stage T: nobody is told when it has happened")
     if campaign.hours.starts >= campaign.hours.ends:
         yield Lint("no-hours", "refuse", "hours.starts is not before hours.ends: there is no time to send in")
-    if not known(campaign.zone):
-        yield Lint("unknown-zone", "refuse", f"there is no time zone {campaign.zone!r}; write e.g. Asia/Shanghai")
 
 
 def _acts(campaign: Campaign) -> Iterator[Lint]:

@@ -25,17 +25,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("gapura.cli.audit:audit", "Who changed what, whether anybody altered that, and proof of it."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
     "budget": ("gapura.cli.budget:budget", "Budgets by organisation, account, key, model and window."),
-    "compat": ("gapura.cli.compat:compat", "What recorded requests would lose at another model."),
     "campaign": ("gapura.cli.campaign:campaign", "Campaigns: tell people before they are blocked, and prove it."),
+    "compat": ("gapura.cli.compat:compat", "What recorded requests would lose at another model."),
     "doctor": ("gapura.cli.doctor:doctor", "Look for what would keep this gateway from working."),
     "exception": (
         "gapura.cli.exception:exception",
         "What lifts a policy for an account: list, add, end, review.",
     ),
     "key": ("gapura.cli.key:key", "API keys: list, create, revoke."),
+    "ledger": ("gapura.cli.ledger:ledger", "Who has how much: show, export, verify, close, archive."),
     "mail": ("gapura.cli.mail:mail", "Mail that came back: list, take in; addresses: list, lift."),
     "model": ("gapura.cli.model:model", "Models: list, show, find counterparts."),
-    "ledger": ("gapura.cli.ledger:ledger", "Who has how much: show, export, verify, close, archive."),
     "policy": ("gapura.cli.policy:policy", "Policies: propose, test, compare, activate, explain a decision."),
     "price": ("gapura.cli.price:price", "What models cost: list, show."),
     "principal": ("gapura.cli.principal:principal", "Who may use the admin API: list, create, revoke."),
@@ -85,6 +85,9 @@ class Lazy(click.Group):
             # Whoever read our output has enough of it; there is nobody left to tell.
             sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - the interpreter flushes it at exit
             code = ending.FAILED
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = ending.USAGE
         except click.ClickException as error:
             code = ending.tell(error, as_json="--json" in given)
         except Exception as error:

@@ -1,6 +1,7 @@
 """Customers.  What shuts somebody out, or changes many at once, is a rehearsal until it is confirmed."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -97,7 +98,7 @@ def import_(api: Api, out: Output, file: Path, confirm: str | None) -> None:
     given = confirmed(confirm, file.name, "import")
     done = api.post("/accounts/import", file.read_bytes(), dry_run=not given)
     if not given:
-        out.warn(f"nothing was written; add --confirm {file.name} to do it")
+        out.warn(f"nothing was written; add --confirm {quote(file.name)} to do it")
     counts = {name: done[name] for name in ("created", "updated", "unchanged")}
     out.say(done, lambda: pairs(counts))
 
@@ -116,7 +117,7 @@ def suspend(api: Api, out: Output, account: str, organisation: str, reason: str,
     if given and not reason:
         raise click.UsageError("--reason is needed: whoever is shut out is owed one")
     if not given:
-        out.warn(f"nothing was changed; add --reason and --confirm {account} to do it")
+        out.warn(f"nothing was changed; add --reason and --confirm {quote(account)} to do it")
     _move(api, out, account_id(api, account, organisation), "suspended", reason or "rehearsal", rehearsal=not given)
 
 

@@ -6,7 +6,7 @@ import click
 
 from gapura.cli.account import confirmed, organisation
 from gapura.cli.client import Api, account_id, speaks
-from gapura.cli.output import Output, once, pairs, safe, table
+from gapura.cli.output import Output, once, pairs, room, safe, table
 
 COLUMNS = ("id", "external_id", "policy", "state", "late", "due_at", "made_at", "handler")
 HEAD = (*COLUMNS, "interim", "exception")
@@ -98,6 +98,7 @@ def withdraw(api: Api, out: Output, appeal: str) -> None:
 def link(api: Api, out: Output, account: str, organisation: str, **said: Any) -> None:
     """A link by which an account reaches its own pages, for who has no letter.  It is shown this once."""
     body = {"reason": said["reason"], "days": said["days"], "scope": "see" if said["read_only"] else "object"}
+    room(out)
     done = api.post(f"/accounts/{account_id(api, account, organisation)}/link", body)
     told = {"account": account, "until": done["ends"], "link": once(done["url"], f"{done['account']}.link", out)}
     out.say(done, lambda: pairs(told))

@@ -59,6 +59,8 @@ def show(api: Api, out: Output, budget: str) -> None:
 @speaks("budget.set")
 def set_(api: Api, out: Output, amount: str, unit: str, **said: Any) -> None:
     """State a budget: made if there is none of this scope, window and unit, else its amount and zone change."""
+    if not (said["organisation"] or said["account"] or said["key"]):
+        raise click.UsageError("say whose budget it is: --account, --key or --organisation (`default`: all of yours)")
     said["amount"], said["unit"] = _amount(amount, unit), unit
     if said["account"]:
         said["account"] = account_id(api, said["account"], said["organisation"])

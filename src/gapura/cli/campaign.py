@@ -46,6 +46,8 @@ def plan(api: Api, out: Output, file: Path, audience: Path | None) -> int:
         for one in listed["unknown"]:
             out.warn(f"no account is called {one}")
         found["listed"] = listed
+    elif found["spec"]["audience"]["source"] == "backtest" and not found["campaign"]["people"]:
+        out.warn("it is about those whom a back-test names; name them with --audience TABLE, if that is not done yet")
     for line in told.against(found):
         out.warn(line)
     out.say(found, lambda: told.planned(found))

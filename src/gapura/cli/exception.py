@@ -1,5 +1,6 @@
 """Exceptions: what lifts a policy for one account, beside those in the policy document."""
 
+from shlex import quote
 from typing import Any
 
 import click
@@ -46,7 +47,7 @@ def add(api: Api, out: Output, account: str, organisation: str, confirm: str | N
     """Lift a policy for an account; every gate knows it within a second."""
     given = confirmed(confirm, account, "add")
     if not given:
-        out.warn(f"nothing was changed; add --confirm {account} to do it")
+        out.warn(f"nothing was changed; add --confirm {quote(account)} to do it")
     stated["account"] = account_id(api, account, organisation)
     _say(out, api.post("/exceptions", stated, dry_run=not given))
 

@@ -6,7 +6,7 @@ import click
 
 from gapura.cli.account import confirmed, organisation
 from gapura.cli.client import Api, account_id, speaks
-from gapura.cli.output import Output, once, pairs, table
+from gapura.cli.output import Output, once, pairs, room, table
 from gapura.clock import instant
 
 COLUMNS = ("id", "account_id", "prefix", "name", "expires_at", "revoked", "models", "providers", "may_assert_origin")
@@ -47,6 +47,7 @@ def create(api: Api, out: Output, account: str, organisation: str, expires: str 
     except ValueError as error:
         raise click.UsageError(f"--expires: {error}") from error
     wanted |= {"account_id": account_id(api, account, organisation), "expires_at": expires_at}
+    room(out)
     done = api.post("/keys", wanted)
     name = done["key"]["id"]
     told = {"id": name, "account": wanted["account_id"], "key": once(done["secret"], name, out)}

@@ -41,6 +41,12 @@ class Output:
             click.echo(words, color=False if os.environ.get("NO_COLOR") else None)
 
 
+def room(out: Output) -> None:
+    """Before a secret is made: raises OSError where `once` could not keep it."""
+    if not (out.as_json or sys.stdout.isatty() or os.access(".", os.W_OK)):
+        raise PermissionError(f"the secret cannot be written into {Path.cwd()}; go elsewhere, or use --json")
+
+
 def once(secret: str | None, name: str, out: Output) -> str:
     """What to show of a secret that is told this once: itself on a terminal or in the JSON that somebody asked for,
     else the path of a file (0600) with it, since what is printed into a pipe ends in a log."""

@@ -36,6 +36,8 @@ def list_(api: Api, out: Output, provider: str) -> None:
 def show(api: Api, out: Output, target: str, at: str) -> None:
     """What a model costs at an instant, and who says so."""
     provider, _, model = target.partition("/")
+    if not model:
+        raise click.UsageError(f"{target}: write PROVIDER/MODEL, as glm/glm-5.3; `gapura price list` has them")
     found = api.get(f"/prices/{provider}", model=model, at=at)
     out.say(found, lambda: table(list(_rows(found)), COLUMNS) + "\n\n" + pairs({"source": found["source"]}))
 

@@ -6,7 +6,7 @@ import click
 
 from gapura.cli.client import Api, speaks
 from gapura.cli.key import revoke_one
-from gapura.cli.output import Output, once, pairs, table
+from gapura.cli.output import Output, once, pairs, room, table
 
 COLUMNS = ("id", "role", "organisation", "name", "prefix", "revoked", "created_at")
 ROLES = ("owner", "operator", "approver", "auditor", "account")
@@ -32,6 +32,7 @@ def list_(api: Api, out: Output) -> None:
 @speaks("principal.create")
 def create(api: Api, out: Output, **wanted: Any) -> None:
     """Name somebody.  The token is shown this once."""
+    room(out)
     done = api.post("/principals", wanted)
     name = done["principal"]["id"]
     told = {"id": name, "role": wanted["role"], "token": once(done["token"], name, out)}

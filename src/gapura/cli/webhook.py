@@ -6,7 +6,7 @@ import click
 
 from gapura.cli.account import confirmed, organisation
 from gapura.cli.client import Api, account_id, speaks
-from gapura.cli.output import Output, once, pairs, table
+from gapura.cli.output import Output, once, pairs, room, table
 
 COLUMNS = ("id", "url", "topics", "account", "state", "name", "created_at")
 TOLD = ("event", "topic", "account", "state", "at", "attempts", "code", "answer", "due_at", "ended_at")
@@ -39,6 +39,7 @@ def add(api: Api, out: Output, endpoint: str, account: str, organisation: str, *
     """Tell URL of what happens from now on.  The secret for its signatures is shown this once."""
     if account:
         wanted["account"] = account_id(api, account, organisation)
+    room(out)
     done = api.post("/webhooks", wanted | {"url": endpoint, "topics": list(wanted["topics"])})
     made = done["webhook"]
     told = {"id": made["id"], "url": endpoint, "secret": once(done["secret"], made["id"], out)}

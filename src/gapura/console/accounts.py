@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
+from gapura.atlas.territories import CODES
 from gapura.console.operations import Call, Intent, Operation, Page
 from gapura.console.problems import Invalid
-from gapura.errors import NotFound
+from gapura.errors import BadRequest, NotFound
+from gapura.shapes import no_zone
 from gapura.store import accounts, budgets, keys, ledger
 from gapura.store.accounts import Plan, Row, Stated
 from gapura.store.base import Connection
@@ -161,6 +163,8 @@ async def reconcile(call: Call, account: str, body: Release) -> Standing:
 
 
 async def _state(call: Call, rows: list[Row], subject: str, *, dry_run: bool) -> Import:
+    for row in rows:
+        _check(row)
     scope, at = call.who.scope, call.context.store.clock()
 
     def work(db: Connection) -> Plan:
@@ -177,6 +181,17 @@ async def _state(call: Call, rows: list[Row], subject: str, *, dry_run: bool) ->
         lambda done: call.context.publish({}, {account.id: account for account in done.created + done.updated}),
     )
     return Import(dry_run, **plan.counts(), accounts=[*plan.created, *plan.updated])
+
+
+def _check(row: Row) -> None:
+    """Letters go by the zone, and policies by the place: a slip would be nobody's mistake until the day."""
+    said = row.stated
+    if said.zone is not UNSET and (problem := no_zone(said.zone)):
+        raise BadRequest(f"{row.where}, zone: {problem}", param=f"{row.where}.zone")
+    places = {"declared_territory": said.declared_territory, "phone_territory": said.phone_territory}
+    for name, code in places.items():
+        if code is not UNSET and code and code not in CODES:
+            raise BadRequest(f"{row.where}, {name}: there is no territory {code}", param=f"{row.where}.{name}")
 
 
 def _named(db: Connection, call: Call, query: Filter) -> list[Account]:

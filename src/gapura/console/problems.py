@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from gapura.errors import BadRequest, GapuraError
+from gapura.shapes import plainly
 
 
 class Invalid(BadRequest):
@@ -60,4 +61,5 @@ def invalid(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> Inval
         near = difflib.get_close_matches(name["name"], kind.__struct_encode_fields__, n=1)
         suggestion = f" (did you mean {near[0]}?)" if near and verb != "is missing" else ""
         return Invalid(f"{path} {verb}{suggestion}", param=path)
+    what = plainly(what)
     return Invalid(f"{path or 'the body'}: {what[:1].lower()}{what[1:]}", param=path or None)

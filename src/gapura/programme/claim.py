@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from gapura.clock import SECOND, instant
 from gapura.errors import BadRequest
+from gapura.shapes import plainly, shaped
 from gapura.store.accounts import DEFAULT_ORGANISATION
 from gapura.store.retention import network
 from gapura.terms.programme import Attribute, Filed, Measured, Offer
@@ -32,6 +33,9 @@ PUBLIC_MAIL = frozenset((files(__package__) / "data" / "public-mail.txt").read_t
 DAY = 86_400 * SECOND
 
 
+FILE = shaped(r"^([^/\\\x00-\x1f.][^/\\\x00-\x1f]*)?\Z", "the name of a file, without a folder", longest=200)
+
+
 class Claimed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is said with a claim.  The account by external id and organisation ("": `default`).  `company` is its name
     or number in a register; `payment` and `device` any mark that tells one from another; `asn` a number, where known.
@@ -42,12 +46,12 @@ class Claimed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     way: Literal["", "code", "invitation", "export", "record"] = ""
     code: Short = ""
     company: Short = ""
-    email: Annotated[str, Meta(pattern=r"^([^@\s]+@[^@\s]+)?\Z", max_length=320)] = ""
+    email: Annotated[str, shaped(r"^([^@\s]+@[^@\s]+)?\Z", "an address, as ap@example.com", longest=320)] = ""
     payment: Short = ""
     device: Short = ""
-    address: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]*\Z", max_length=50)] = ""
-    asn: Annotated[str, Meta(pattern=r"^(AS)?[0-9]{0,10}\Z")] = ""
-    evidence: Annotated[str, Meta(pattern=r"^([^/\\\x00-\x1f.][^/\\\x00-\x1f]*)?\Z", max_length=200)] = ""
+    address: Annotated[str, shaped(r"^[0-9A-Fa-f:.]*\Z", "an IP address", longest=50)] = ""
+    asn: Annotated[str, shaped(r"^(AS)?[0-9]{0,10}\Z", "a network's number, as AS4134")] = ""
+    evidence: Annotated[str, FILE] = ""
     made_at: Short = ""
 
 
@@ -172,5 +176,5 @@ def stated(said: Mapping[str, str], where: str) -> Claimed:
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$.")
         raise BadRequest(
-            f"{where}, column {path.rstrip('`')}: {problem}", param=f"{where}, {path.rstrip('`')}"
+            f"{where}, column {path.rstrip('`')}: {plainly(problem)}", param=f"{where}, {path.rstrip('`')}"
         ) from None

@@ -14,6 +14,7 @@ import msgspec
 
 from gapura.atlas import territories
 from gapura.clock import instant
+from gapura.shapes import no_zone, plainly
 
 AS_WRITTEN = {"starts": "from", "ends": "until"}
 """Fields of the terms that go by another name in documents."""
@@ -69,6 +70,7 @@ def term(fields: dict[str, Any], path: str, kind: type[S]) -> S:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
+        problem = plainly(problem)
         problem += "; put it in quotes" * ("Expected `str`, got" in problem)
         for name, written in AS_WRITTEN.items():
             problem = problem.replace(f"`{name}`", f"`{written}`")
@@ -135,10 +137,9 @@ def when(value: object, path: str, zone: str = "") -> int:
 
 
 def zone_named(name: str, path: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        raise BadDocument(path, f"there is no time zone {name!r}; write e.g. Asia/Shanghai") from None
+    if problem := no_zone(name):
+        raise BadDocument(path, problem)
+    return ZoneInfo(name)
 
 
 def _stamp(value: object, path: str) -> datetime:

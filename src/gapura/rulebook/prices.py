@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from gapura.providers.prices import AMOUNTS, billionths
 from gapura.rulebook.documents import BadDocument, below, nearest, no_twins, or_bad, table, term, when
+from gapura.shapes import CURRENCY
 from gapura.terms.price import Price, Rates
 
 
@@ -23,7 +24,7 @@ class Written(msgspec.Struct, frozen=True):
     """A price as it is written: amounts for a million tokens (of input, cached input, output, reasoning), a million
     characters, an image and a second; `above` so many tokens of input, `starts` (as `from`) an instant."""
 
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    currency: Annotated[str, CURRENCY]
     starts: Any = None
     above: Annotated[int, Meta(ge=0)] = 0
     input: Any = None

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gapura.errors import BadRequest, Forbidden, NotFound
+from gapura.shapes import LANGUAGE_OR_NONE, TERRITORY, TERRITORY_OR_NONE, plainly, shaped
 from gapura.store.base import Conflict, Connection, Scope, Shape
 from gapura.terms import ids
 from gapura.terms.caller import Account, Status
@@ -32,7 +33,9 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=500)] | UnsetType
-Territory = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z")]
+Territory = Annotated[str, TERRITORY_OR_NONE]
+Known = Annotated[str, shaped(r"^[^\x00-\x1f\x7f]{1,200}\Z", "1 to 200 characters on one line")]
+Address = Annotated[str, shaped(r"^[^@\s]+@[^@\s]+\Z", "an e-mail address, as ap@example.com", longest=320)]
 Limit = Annotated[int, Meta(ge=0, le=2**62)] | UnsetType
 
 
@@ -40,20 +43,20 @@ class Stated(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """What may be said of an account from outside; what is unset stays.  `organisation`: the caller's own, or
     DEFAULT_ORGANISATION."""
 
-    external_id: Name
+    external_id: Known
     organisation: Name | UnsetType = UNSET
     name: Text = UNSET
-    language: Annotated[str, Meta(pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?\Z")] | UnsetType = UNSET
-    zone: Annotated[str, Meta(pattern=r"^([\w+-]+(/[\w+-]+)*)?\Z")] | UnsetType = UNSET
+    language: Annotated[str, LANGUAGE_OR_NONE] | UnsetType = UNSET
+    zone: Text = UNSET
     declared_territory: Territory | UnsetType = UNSET
     ownership: Text = UNSET
     contract: Text = UNSET
     phone_territory: Territory | UnsetType = UNSET
-    contacts: dict[Name, Name] | UnsetType = UNSET
+    contacts: dict[Name, Address] | UnsetType = UNSET
     requests_per_minute: Limit = UNSET
     tokens_per_minute: Limit = UNSET
     budget: Annotated[int, Meta(ge=-1, le=2**62)] | UnsetType = UNSET
-    data_may_go_to: tuple[Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")], ...] | UnsetType = UNSET
+    data_may_go_to: tuple[Annotated[str, TERRITORY], ...] | UnsetType = UNSET
     keeps_responses: bool | UnsetType = UNSET
 
 
@@ -218,11 +221,13 @@ def _row(where: str, field: str, values: dict[str, Any], *, strict: bool) -> Row
         name = path.strip(".`").partition("[")[0]
         missing = re.search(r"required field `(\w+)`|unknown field `(\w+)`", what)
         name = name or (missing and (missing[1] or missing[2])) or ""
-        raise BadRequest(f"{where}, {field}{name}: {what}", param=f"{where}.{name}") from error
+        raise BadRequest(f"{where}, {field}{name}: {plainly(what)}", param=f"{where}.{name}") from error
 
 
 def _header(names: list[str]) -> list[str]:
     names = [name.strip() for name in names]
+    if len(names) == 1 and (sign := re.search(r"[;\t]", names[0])):
+        raise BadRequest(f"line 1: the columns are separated by {sign[0]!r}; save the table with commas")
     for number, name in enumerate(names):
         if name not in COLUMNS and not re.fullmatch(r"contact_\w+", name):
             raise BadRequest(f"line 1, column {name!r}: unknown; known are {', '.join(COLUMNS)}, contact_<role>")

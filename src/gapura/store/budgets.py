@@ -7,13 +7,13 @@ anything here, or a grant, calls `tell` in the same transaction and publishes th
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
 from gapura.clock import SECOND
 from gapura.errors import BadRequest, NotFound
+from gapura.shapes import no_zone, shaped
 from gapura.store import accounts, grants, keys, ledger
 from gapura.store.base import Connection, Scope, Shape
 from gapura.store.ledger import Standing
@@ -37,7 +37,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     that of the account.  `amount`: tokens, requests, or billionths of the currency that `unit` names."""
 
     amount: Annotated[int, Meta(ge=0, lt=2**62)]
-    unit: Annotated[str, Meta(pattern=r"^(tokens|requests|[A-Z]{3})\Z")] = TOKENS
+    unit: Annotated[str, shaped(r"^(tokens|requests|[A-Z]{3})\Z", "tokens, requests, or a currency as USD")] = TOKENS
     window: Window = "total"
     zone: Named = "UTC"
     organisation: Named = ""
@@ -159,10 +159,8 @@ def _check(wanted: Wanted) -> None:
         )
     if wanted.window == "minute" and wanted.unit not in {REQUESTS, TOKENS}:
         raise BadRequest("by the minute, requests or tokens are limited, not money", param="unit")
-    try:
-        ZoneInfo(wanted.zone)
-    except (ValueError, KeyError, OSError) as error:
-        raise BadRequest(f"there is no time zone {wanted.zone!r}; write e.g. Asia/Shanghai", param="zone") from error
+    if problem := no_zone(wanted.zone):
+        raise BadRequest(problem, param="zone")
 
 
 def _owner(db: Connection, scope: Scope, wanted: Wanted) -> tuple[str, str]:

@@ -114,7 +114,7 @@ def check(kept: Kept, verb: Move) -> State:
     ways = MOVES[kept.state]
     if verb not in ways:
         there = " or ".join(ways) or "nothing more"
-        raise Conflict(f"campaign {kept.name} is {kept.state}; it can {there}, not {verb}", param="campaign")
+        raise Conflict(f"campaign {kept.name} is {kept.state}: next is {there}, and not {verb}", param="campaign")
     return ways[verb]
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from gapura.clock import text
 from gapura.errors import BadRequest, NotFound
+from gapura.shapes import TERRITORY, shaped
 from gapura.store.base import Connection, Shape
 
 # A wider network than these is no network of anybody: the correction would move a part of the world.
@@ -35,11 +36,11 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A correction that somebody asks for; `territory` by code, `ends` in UTC microseconds."""
 
     prefix: str
-    territory: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+    territory: Annotated[str, TERRITORY]
     reason: Words
     owner: Words
     ends: int
-    subdivision: Annotated[str, Meta(pattern=r"^([A-Z]{2}-[A-Z0-9]{1,3})?\Z")] = ""
+    subdivision: Annotated[str, shaped(r"^([A-Z]{2}-[A-Z0-9]{1,3})?\Z", "a subdivision, as UA-43")] = ""
 
 
 SHAPE = Shape(Correction)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gapura.shapes import LANGUAGE, TERRITORY, shaped
 from gapura.terms.letter import Way
 
 Channel = Literal["mail", "webhook", "header"]
@@ -15,8 +16,8 @@ Effect = Literal["warn", "block", "suspend"]
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=2000)]
 Days = Annotated[int, Meta(ge=0, le=3650)]
-StageName = Annotated[str, Meta(pattern=r"^T([+-][1-9][0-9]{0,3})?\Z")]
-Code = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+StageName = Annotated[str, shaped(r"^T([+-][1-9][0-9]{0,3})?\Z", "T, or days before or after it, as T-14 or T+7")]
+Code = Annotated[str, TERRITORY]
 
 
 class Audience(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -73,12 +74,12 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     networks.  `provider`, `product`: what stops, in the words of people.  `ways`: where to go instead; empty: the
     providers of this gateway that serve the place.  `texts`: language → name of a text → other words for it."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
+    name: Annotated[str, shaped(r"^[a-z0-9][a-z0-9-]{0,62}\Z", "a short name of small letters, digits and hyphens")]
     policy: Short
     version: Annotated[str, Meta(max_length=64)] = ""
     effective_at: Annotated[int, Meta(gt=0, lt=2**62)]
-    zone: Annotated[str, Meta(pattern=r"^[\w+-]+(/[\w+-]+)*\Z")] = "UTC"
-    language: Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")] = "en"
+    zone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
+    language: Annotated[str, LANGUAGE] = "en"
     provider: Short = "OpenAI"
     product: Short = "API"
     audience: Audience = Audience()

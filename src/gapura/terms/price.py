@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from gapura.shapes import CURRENCY
 from gapura.terms.usage import CLASSES, UNITS, Usage
 
 UNKNOWN = -1
@@ -57,7 +58,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
     provider: str
     model: str
-    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+    currency: Annotated[str, CURRENCY]
     tiers: Tiers
     starts: int = 0
     hosts: tuple[str, ...] = ()
