@@ -1,24 +1,28 @@
 """What vendors are sent and what their answers become, as files that a reviewer reads without any Python.
 
 The first line says what is done: `translate MODEL [cap=N]`, `answer`, `stream [usage]`, or `fault STATUS`; for what is
-no chat `embeddings MODEL`, `answer embeddings` and so on.
+no chat `embeddings MODEL`, `answer embeddings` and so on.  `of=MODEL` at its end: the answer is that model's.
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gapura.clock import TurnableClock, instant
 from gapura.errors import UpstreamFailed
 from gapura.providers import PROVIDERS
 from gapura.providers.base import Provider
+from gapura.providers.kinds import provider
 from gapura.providers.openai import OpenAI
 from gapura.providers.vendor import Vendor
 from gapura.wire import embeddings, moderation, openai, rerank
 from gapura.wire.dialect import Asked, Kind
+from gapura.wire.sse import Decoder
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FILES = sorted(GOLDEN.glob("*/*.txt"))
@@ -26,9 +30,9 @@ CLOCK = TurnableClock(instant("2026-11-22T12:00:00+00:00"))
 
 
 def at_a_fixed_time(name: str) -> Provider:
-    provider = PROVIDERS[name]
-    assert isinstance(provider, OpenAI | Vendor)
-    return structs.replace(provider, clock=CLOCK)
+    found = provider(name)
+    assert isinstance(found, OpenAI | Vendor)
+    return structs.replace(found, clock=CLOCK)
 
 
 def told(failure: UpstreamFailed) -> str:
@@ -60,28 +64,39 @@ def translated(provider: Provider, order: str, given: str, model: str, cap: str 
     return to + "".join(bodies) + "----------\n" + losses
 
 
-def streamed(provider: Provider, given: str, *, usage: bool) -> str:
-    reader = provider.reader("the-model", include_usage=usage)
+def streamed(provider: Provider, pieces: list[bytes], model: str, *, usage: bool) -> tuple[bytes, str]:
+    """What is handed on, and the failure."""
+    reader, out = provider.reader(model, include_usage=usage), b""
     try:
-        return (reader.feed(given.encode()) + reader.close()).decode()
+        for piece in pieces:
+            out += reader.feed(piece)
+        return out + reader.close(), ""
     except UpstreamFailed as failure:
-        return told(failure)
+        return out, told(failure)
+
+
+def parted(order: str) -> tuple[list[str], str]:
+    """The order's words, and the model that answers."""
+    words, _, model = order.partition(" of=")
+    return words.split(), model or "the-model"
 
 
 def done(provider: Provider, order: str, given: str) -> str:
-    match order.split():
+    words, model = parted(order)
+    match words:
         case [("translate" | "embeddings" | "rerank" | "moderation") as what, *how]:
             return translated(provider, what, given, *how)
         case ["answer", *what]:
             operation = provider.operation(READ[what[0]][0]) if what else provider
             assert operation is not None
             try:
-                said = operation.answer(given.encode(), "the-model")[0]
+                said = operation.answer(given.encode(), model)[0]
                 return json.dumps(json.loads(said), ensure_ascii=False) + "\n"
             except UpstreamFailed as failure:
                 return told(failure)
         case ["stream", *how]:
-            return streamed(provider, given, usage=how == ["usage"])
+            out, failed = streamed(provider, [given.encode()], model, usage=how == ["usage"])
+            return failed or out.decode()
         case ["fault", status]:
             return told(provider.fault(int(status), (), given.encode()))
         case _:
@@ -122,3 +137,40 @@ def test_a_stream_comes_to_the_same_wherever_it_is_cut(file: Path) -> None:
 def test_every_provider_has_some_of_each() -> None:
     orders = {(file.parent.name, file.read_bytes().decode().split()[0]) for file in FILES}
     assert orders >= {(name, order) for name in PROVIDERS for order in ("translate", "answer", "stream", "fault")}
+
+
+STREAMS = [file for file in FILES if file.read_bytes().startswith(b"stream")]
+ANSWERS = [file for file in FILES if re.match(rb"answer( of=.*)?\n", file.read_bytes())]
+
+
+def split(file: Path) -> tuple[list[str], str, str, str]:
+    order, _, rest = file.read_bytes().decode().partition("\n")
+    given, _, expected = rest.partition("----------\n")
+    return *parted(order), given, expected
+
+
+@pytest.mark.parametrize("file", STREAMS, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_streams_say_the_same_however_they_are_cut(file: Path) -> None:
+    """Cut at each byte, and byte by byte.  Where it ends in a failure, what came before may have been handed on."""
+    (_, *how), model, text, _ = split(file)
+    provider, wire = at_a_fixed_time(file.parent.name), text.encode()
+
+    def read(pieces: list[bytes]) -> tuple[bytes, str]:
+        return streamed(provider, pieces, model, usage=how == ["usage"])
+
+    whole = read([wire])
+    for pieces in ([bytes([byte]) for byte in wire], *([wire[:at], wire[at:]] for at in range(1, len(wire)))):
+        out, failure = read(pieces)
+        assert failure == whole[1]
+        assert out == whole[0] or (failure and not whole[0])
+
+
+@pytest.mark.parametrize("file", [*STREAMS, *ANSWERS], ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_what_comes_out_is_openais(file: Path) -> None:
+    """By the models of its SDK, as strict as they can be."""
+    *_, expected = split(file)
+    if file in ANSWERS and expected.startswith("{"):
+        ChatCompletion.model_validate_json(expected, strict=True)
+    for event in Decoder().feed(expected.encode()) if file in STREAMS else ():
+        if event.data != "[DONE]":
+            ChatCompletionChunk.model_validate_json(event.data, strict=True)

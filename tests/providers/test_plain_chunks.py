@@ -8,17 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.providers.test_payloads import STREAMS, VENDORS, body_of, named
 
-from gapura.clock import system_clock
+from gapura.clock import TurnableClock, instant
 from gapura.errors import UpstreamFailed
 from gapura.providers import PROVIDERS
 from gapura.providers.normaliser import Normaliser
 from gapura.providers.plain_chunks import said
 
+CLOCK = TurnableClock(instant("2026-11-22T12:00:00+00:00"))
+
 
 def read(provider: str, pieces: list[bytes], *, short: bool) -> tuple[bytes, Any, int, str]:
     """With a vendor's own words to be made OpenAI's, the long way is taken."""
     spoken: Any = {} if short else {"spoken": lambda chunk: chunk}
-    reader = Normaliser("m", PROVIDERS[provider].fault, system_clock, include_usage=True, **spoken)
+    reader = Normaliser("m", PROVIDERS[provider].fault, CLOCK, include_usage=True, **spoken)
     out = b""
     try:
         for piece in pieces:

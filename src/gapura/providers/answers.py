@@ -36,6 +36,7 @@ DIGITS = 15
 MOST_TOKENS = 100_000_000
 
 # OpenAI's own four stay, `null` (also as a string) and what is absent mean "not yet", and any other word is a stop.
+# Case does not count, nor what follows a colon: `content_filter: PROHIBITED_CONTENT` (Gemini's front).
 FINISH: dict[str, str | None] = {
     "stop": "stop",
     "length": "length",
@@ -46,14 +47,25 @@ FINISH: dict[str, str | None] = {
     "sensitive": "content_filter",
     "model_context_window_exceeded": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "refusal": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "function_call_filter": "content_filter",
     "tool_use": "tool_calls",
     "null": None,
     "": None,
 }
 
-# The answer was not finished, and nobody but us would tell: GLM's, and DeepSeek's at whoever hosts it.
-LOST = frozenset({"network_error", "insufficient_system_resource", "aborted"})
+# Reasons that mean that the rest was lost, and whether that was for want of room: GLM's, DeepSeek's, those of vLLM and
+# SGLang, and what gateways in front of others say.
+BROKEN = {
+    "network_error": False,
+    "insufficient_system_resource": True,
+    "error": False,
+    "abort": False,
+    "aborted": False,
+}
 
 
 Spoken = Callable[[Item], Item]
@@ -111,7 +123,7 @@ class Head:
 
     def learn(self, said: Item, source: bytes) -> None:
         """Where the vendor says none, the id is made of what it did say: read twice, it is the same."""
-        self.id = self.id or text(said, "id") or text(said, "request_id")
+        self.id = self.id or text(said, "id") or text(said, "request_id") or str(count(said, "id") or "")
         self.id = self.id or f"chatcmpl-{hashlib.blake2b(source, digest_size=12).hexdigest()}"
         self.created = self.created or count(said, "created") or self._clock() // SECOND
         self.model = self.model or text(said, "model") or self._asked
@@ -148,12 +160,24 @@ def finish(given: Item, *, called: bool, flagged: bool) -> str | None:
     reason = given.get("finish_reason")
     if not isinstance(reason, str):
         reason = "stop" if given.get("is_end") is True else ""
-    if reason in LOST:
-        raise UpstreamFailed("The provider lost its connection to the model while it answered.")
-    said = FINISH.get(reason, "stop")
+    word = reason.strip().lower().partition(":")[0]
+    if word in BROKEN:
+        raise _broken(word)
+    said = FINISH.get(word, "stop")
     if said == "stop" and flagged:
         return "content_filter"
+    if said == "tool_calls" and not called:
+        return "stop"  # of calls that the vendor made itself (a search): nobody else has any to make
     return "tool_calls" if said == "stop" and called else said
+
+
+def _broken(word: str) -> UpstreamFailed:
+    if BROKEN[word]:
+        said = "The provider had no room to finish its answer."
+        return UpstreamFailed(said, status=503, code="server_is_overloaded")
+    if word == "network_error":
+        return UpstreamFailed("The provider lost its connection to the model while it answered.")
+    return UpstreamFailed(f"The provider broke its answer off ({word}).")
 
 
 def flagged(given: Item) -> bool:
@@ -185,17 +209,28 @@ def _chance(said: Item) -> Item:
 
 
 def calls_of(message: Item) -> list[Item]:
-    """The tool calls of a message or a delta, the old single `function_call` among them."""
-    calls = _dicts(message, "tool_calls")
+    """The tool calls of a message or a delta, the old single `function_call` among them; not those that the vendor
+    made itself (GLM's `web_search` and `retrieval`)."""
+    calls = [call for call in _dicts(message, "tool_calls") if _of_function(call)]
     if not calls and isinstance(message.get("function_call"), dict):
         return [{"index": 0, "function": message["function_call"]}]
     return calls
 
 
+def _of_function(call: Item) -> bool:
+    return isinstance(call.get("function"), dict) or call.get("type") in {None, "", "function"}
+
+
 def tool_call(call: Item, number: int, answer: str) -> Item:
     name, arguments = function_of(call)
-    made = {"id": text(call, "id") or f"call_{answer}_{number}", "type": "function"}
-    return made | {"function": {"name": name, "arguments": arguments}}
+    made: Item = {"id": text(call, "id") or f"call_{answer}_{number}", "type": "function"}
+    return made | {"function": {"name": name, "arguments": arguments}} | signature(call)
+
+
+def signature(call: Item) -> Item:
+    """What Gemini signs a call with: the next turn is refused where it does not come back."""
+    extra = call.get("extra_content")
+    return {"extra_content": extra} if isinstance(extra, dict) else {}
 
 
 def function_of(call: Item) -> tuple[str, str]:

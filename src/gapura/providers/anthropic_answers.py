@@ -89,7 +89,7 @@ class Events:
                 return self._chunk({"reasoning_content": said})
             case "signature_delta":
                 self._block["signature"] = text(self._block, "signature") + text(delta, "signature")
-            case "input_json_delta":
+            case "input_json_delta" if self._block.get("type") == "tool_use":
                 part = text(delta, "partial_json")
                 self._written = self._written or bool(part)
                 return self._call({"function": {"arguments": part}})

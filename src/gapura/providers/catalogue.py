@@ -27,10 +27,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Facts of one model; what is empty is unknown.
 
     `context` and `max_output` are tokens.  `thinks`: default can be switched off, always cannot.  `switch` is the
-    field that does it, `efforts` the values of `reasoning_effort` that it knows.  `refuses` are request fields that
-    it answers with an error.  `stream_only`: a plain request is refused, always or when it thinks.  `shut_down` is the
-    day (UTC) on which its vendor ends it.  Of embeddings, `dimensions` are those that can be asked for, its default
-    first, and `inputs` is how many texts (of rerank: documents) one request takes.
+    field that does it, `efforts` the values of `reasoning_effort` that it knows.  `marks`: its texts have marks of
+    thoughts and boxes.  `refuses` are request fields that it answers with an error.  `stream_only`: a plain request is
+    refused, always or when it thinks.  `shut_down` is the day (UTC) on which its vendor ends it.  Of embeddings,
+    `dimensions` are those that can be asked for, its default first, and `inputs` is how many texts (of rerank:
+    documents) one request takes.
     """
 
     kind: Kind = "chat"
@@ -40,6 +41,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     switch: Literal["", "enable_thinking", "thinking"] = ""
     efforts: tuple[str, ...] = ()
     vision: bool | None = None
+    marks: bool = False
     refuses: tuple[str, ...] = ()
     stream_only: Literal["", "thinking", "always"] = ""
     shut_down: str = ""

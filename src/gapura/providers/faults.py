@@ -84,28 +84,41 @@ class Rule(NamedTuple):
 
 
 # The refusals that mean "not from where you are", in the words of those who say so (OpenAI; Anthropic, Bedrock and
-# Gemini behind an OpenAI-compatible front; CloudFront and other fronts as a page; lists of addresses that may call).
+# Gemini behind an OpenAI-compatible front; CloudFront, Cloudflare and other fronts as a page; lists of addresses).
 REGION = (
-    Rule("region", "unsupported_country_region_territory"),
+    Rule("region", "unsupported_country(_region_territory)?"),
     Rule("region", message=r"(country|region|territory|location)[^.]{0,20} (is )?not supported"),
     Rule("region", message=r"unsupported (countr|region|territor|location)"),
     Rule("region", message=r"not (available|allowed|permitted) (in|from) your (country|region|territory|location)"),
+    Rule("region", message=r"unavailable in your (country|region|territory|location)"),
+    Rule("region", message=r"^error code: 1009\b|banned the country or region"),
     Rule("region", message=r"(block|restrict|deny|denied|denies)[^.]{0,30} from your (country|region|location)"),
     Rule("region", message=r"不支持[^。]{0,12}(国家|地区)|(国家|地区)[^。]{0,12}(不支持|受限|不可用)"),
     Rule("region", message=r"\bip\b.{0,40}(not (in|on)|outside).{0,20}(white|allow)[ -]?list|不在.{0,8}白名单"),
     Rule("region", "forbidden", status=403, message=r"^request not allowed$"),
 )
 
+# Where the code says only that the request is wrong: DeepSeek, vLLM, SGLang, llama.cpp, Gemini, Moonshot, Ollama.
+TOO_LONG = (
+    r"maximum context length|(longer than|exceeds?) (the |this )?(available |model's )*context"
+    r"|exceeded model token limit|input token count.*exceeds|prompt is too long|input length.{0,20} exceeds"
+    r"|exceeds? the (model's )?(maximum )?context|context (window|length) exceeded"
+)
+NO_KEY = r"(api[ _-]?key|authentication|access token)( provided)?:? (is )?(not valid|invalid|expired|incorrect|fail)"
+
 # OpenAI's own codes, which the others' fronts use, too, where they have none of their own.  Some come from third-party
 # pages only (slow_down, server_is_overloaded, credit_balance_exhausted).
 GENERAL = (
-    Rule("context", r"context_length_exceeded"),
+    Rule("context", r"context_length_exceeded|exceed_context_size_error"),
+    Rule("context", status=400, message=TOO_LONG),
     Rule("policy", r"content_policy_violation|content_filter"),
-    Rule("quota", r"insufficient_quota|billing_.*|credit_balance_exhausted"),
-    Rule("overloaded", r"slow_down|server_is_overloaded|overloaded_error"),
+    Rule("quota", r"insufficient_quota|billing_.*|credit_balance_exhausted|exceeded_current_quota_error"),
+    Rule("overloaded", r"slow_down|server_is_overloaded|(engine_)?overloaded_error|unavailable_error"),
     Rule("tokens", r"tokens"),
-    Rule("requests", r"requests|rate_limit_exceeded|rate_limit_error"),
-    Rule("credentials", r"invalid_api_key|authentication_error"),
+    Rule("requests", r"requests|rate_limit_exceeded|rate_limit_error|rate_limit_reached_error"),
+    Rule("credentials", r"(invalid|incorrect)_api_key(_error)?|(invalid_)?authentication_error"),
+    Rule("credentials", status=400, message=NO_KEY + r"|(incorrect|invalid) api[ _-]?key"),
+    Rule("failed", status=404, message=r"^(not found|404 page not found)$"),  # no such path: the base URL is wrong
     Rule("model", r"model_not_found"),
     Rule("failed", r"server_error|api_error"),
     Rule("invalid", r"invalid_request_error", status=200),
@@ -199,9 +212,12 @@ def retry_after(headers: Headers, clock: Clock) -> float | None:
 
 
 def error_in(said: Any) -> bool:
-    """Whether a JSON value that should have been an answer is an error: OpenAI's object, Baidu's and DashScope's
-    flat ones."""
+    """Whether a JSON value that should have been an answer is an error: OpenAI's object, and the flat ones of others
+    (Baidu, DashScope, BigModel's front, vLLM)."""
+    if isinstance(said, list) and said:
+        said = said[0]  # Gemini's
     if not isinstance(said, dict):
         return False
     flat = bool(said.get("code")) and ("message" in said or "msg" in said) and not said.get("choices")
-    return bool(said.get("error")) or bool(said.get("error_code")) or flat
+    stated = said.get("success") is False or said.get("object") == "error"
+    return bool(said.get("error")) or bool(said.get("error_code")) or flat or stated

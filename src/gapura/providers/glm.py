@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from msgspec import Raw
+
 from gapura.clock import SECOND, instant
 from gapura.providers.ask import Ask
 from gapura.providers.embeddings import Embeddings
@@ -16,6 +18,7 @@ from gapura.providers.rerank import Rerank
 from gapura.providers.said import Said
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
+from gapura.providers.turns import CONTINUE, OPENING
 from gapura.providers.vendor import Vendor, carry_limit
 
 FIELDS = {
@@ -85,6 +88,41 @@ def image(part: Item) -> Item:
     return {**part, "image_url": {**(url if isinstance(url, dict) else {}), "url": data.partition(",")[2]}}
 
 
+def carry_user(ask: Ask) -> None:
+    """A step after `carry_messages`: somebody must ask something.  A conversation in which no word is the user's is
+    refused (1214: "not only system or assistant messages"), and so is a message of theirs without one (1213)."""
+    given = ask.body["messages"]
+    if isinstance(given, Raw) and b'"user"' in bytes(given) and b'""' not in bytes(given):
+        return
+    messages: list[Item] = given if isinstance(given, list) else ask.value("messages", list[dict[str, Any]])
+    done = [one for one in messages if one["role"] != "user" or _says(one)]
+    if any(one["role"] == "user" for one in done):
+        done = [one if one["role"] != "user" or _says(one) else {**one, **CONTINUE} for one in messages]
+        if done != messages:
+            ask.lose("messages", "an empty message of the user became a request to go on", "behavioural")
+    elif asked := [number for number, one in enumerate(done) if one["role"] == "system" and _says(one)]:
+        ask.lose("messages.role", "the last system message became the user's, since nobody asks", "behavioural")
+        done[asked[-1]] = {**done[asked[-1]], "role": "user"}
+    else:
+        ask.lose("messages", "nobody asks, so a line of the user's was put before", "behavioural")
+        done.insert(0, OPENING)
+    if done != messages:
+        ask.body["messages"] = done
+
+
+def _says(message: Item) -> bool:
+    content = message.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
+    return any(part.get("type") != "text" or part.get("text") for part in parts)
+
+
+def carry_parameters(ask: Ask) -> None:
+    """A step after `carry_tools`: a function without parameters says so, since the vendor's schema wants them."""
+    for tool in ask.body.get("tools", ()):
+        if isinstance(function := tool.get("function"), dict):
+            function.setdefault("parameters", {"type": "object", "properties": {}})
+
+
 def carry_temperature(ask: Ask) -> None:
     given: float | None = ask.value("temperature", float)
     if given is None:
@@ -113,9 +151,11 @@ GLM = Vendor(
     fields=FIELDS,
     steps=(
         carry_messages(takes={"image_url": image}),
+        carry_user,
         carry_tools(
             kinds=frozenset({"function", "web_search", "retrieval", "mcp"}), choices=frozenset({"auto"}), most=128
         ),
+        carry_parameters,
         carry_temperature,
         carry_format,
         carry_thinking(switch="thinking"),

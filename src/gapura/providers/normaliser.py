@@ -20,7 +20,9 @@ from gapura.providers.answers import (
     flagged,
     function_of,
     listed,
+    number_of,
     prose,
+    signature,
     text,
     usage_of,
     usage_said,
@@ -50,7 +52,7 @@ class Choice:
     def place(self, call: Item, said: str, name: str) -> int:
         """The index of a call: by its id (some vendors number all of them 0), else by the vendor's index; where it
         leaves out both, this continues the last call."""
-        stated = count(call, "index") if type(call.get("index")) is int else None
+        stated = number_of(call.get("index"))
         if said in self.calls and said:
             index = self.calls.index(said)
         elif stated is None:
@@ -122,10 +124,11 @@ class Normaliser(Stream):
             if not event.data.strip() and not failed(event):
                 continue  # a keep-alive
             said = self._spoken(self._read(event))
-            if not self._head.id:
+            if said and not self._head.id:
                 self._head.learn(said, event.data.encode("utf-8", "replace"))
-            self.usage = usage_of(said.get("usage")) or self.usage
             choices = [item for item in listed(said, "choices") if isinstance(item, dict)]
+            for item in (said, *choices):  # Moonshot says it in the choice
+                self.usage = usage_of(item.get("usage")) or self.usage
             told = [one for item in choices if (one := self._choice(item))]
             found = {name: said[name] for name in SEARCH if said.get(name)}
             if told or (found and self.begun):
@@ -162,9 +165,10 @@ class Normaliser(Stream):
     def _delta(self, choice: Choice, given: Item) -> Item:
         """What is new, without what is empty."""
         delta: Item = {}
-        for name in ("content", "reasoning_content", "reasoning", "refusal"):
+        thought = "reasoning_content" if given.get("reasoning_content") else "reasoning"  # vLLM says both for a while
+        for name, field in (("content", "content"), (thought, "reasoning_content"), ("refusal", "refusal")):
             if said := prose(given, name):
-                delta["reasoning_content" if name == "reasoning" else name] = said
+                delta[field] = said
                 self.relayed += estimate(said)
         if thoughts := listed(given, "thinking_blocks"):
             delta["thinking_blocks"] = thoughts
@@ -186,8 +190,9 @@ class Normaliser(Stream):
             self.relayed += estimate(name)
         if index == len(calls):
             calls.append(said or f"call_{self._head.id}_{index}")
-            return {"index": index, "id": calls[index], "type": "function", "function": function}
-        return {"index": index, "function": function} if arguments or "name" in function else None
+            return {"index": index, "id": calls[index], "type": "function", "function": function} | signature(call)
+        said_more = arguments or "name" in function or signature(call)
+        return {"index": index, "function": function} | signature(call) if said_more else None
 
     def _end(self) -> bytes:
         """What the vendor left out: a finish reason (early Qianfan v2), the usage chunk, the end."""

@@ -2,7 +2,7 @@
 say that something stands in them which the gateway must know."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -54,10 +54,11 @@ def token(said: dict[Any, Any]) -> bool:
 class PassThrough(Stream):
     """The usage chunk is always there, and withheld from a caller who did not ask for it."""
 
-    def __init__(self, fault: Fault, *, include_usage: bool, choices: int = 1, withheld: bytes = b"") -> None:
-        """`withheld`: the mark of chunks without a choice that OpenAI has not."""
+    marks: ClassVar[tuple[bytes, ...]] = ()
+    """Of chunks that `_heard` looks at."""
+
+    def __init__(self, fault: Fault, *, include_usage: bool, choices: int = 1) -> None:
         super().__init__(fault)
-        self._withheld = withheld
         self._last = b""
         self._include_usage = include_usage
         self._due, self._finished = choices, 0
@@ -66,7 +67,7 @@ class PassThrough(Stream):
         if not blocks:
             return
         joined = b"\n\n".join([*blocks, b""])
-        if marked(joined) or not whole(blocks) or (self._withheld and self._withheld in joined):
+        if marked(joined) or not whole(blocks) or any(mark in joined for mark in self.marks):
             for block in blocks:
                 self._look(block, out)
                 if self.done:
@@ -90,14 +91,17 @@ class PassThrough(Stream):
             said = self._read(event)
             self.begun = self.begun or token(said)
             self.usage = usage_of(said.get("usage")) or self.usage
-            empty = said.get("choices") == []
-            if empty and said.get("usage") and not self._include_usage:
+            if said.get("choices") == [] and said.get("usage") and not self._include_usage:
                 return
-            if empty and not said.get("usage") and self._withheld and self._withheld in block:
+            if any(mark in block for mark in self.marks) and not (block := self._heard(block, said)):
                 return
             self._last = block
         out.append(block + b"\n\n")
         self._note(block)
+
+    def _heard(self, block: bytes, said: dict[Any, Any]) -> bytes:  # noqa: ARG002 - OpenAI's own are as they should be
+        """What the caller gets of a chunk with a mark; nothing to withhold it."""
+        return block
 
     def _note(self, handed: bytes) -> None:
         self._finished += len(FINISH.findall(handed))
@@ -111,7 +115,11 @@ class PassThrough(Stream):
         """With the usage chunk that a server forgot, for a caller who asked for it."""
         if not self._include_usage or self.usage is not None or not self._last:
             return DONE
-        head = decode(next(events([self._last])).data)
+        head = self._head()
         said = {name: head.get(name) for name in ("id", "object", "created", "model")}
         said |= {"choices": [], "usage": usage_said(self._estimated())}
         return b"data: " + msgspec.json.encode(said) + b"\n\n" + DONE
+
+    def _head(self) -> dict[Any, Any]:
+        """The chunk that was handed on last."""
+        return decode(next(events([self._last])).data) if self._last else {}

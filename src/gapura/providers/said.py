@@ -6,6 +6,11 @@
 {"error_code", "error_msg"}, {"code", "msg"}        Qianfan v1
 {"error": "invalid_client", "error_description"}    OAuth
 [{"error": {…}}]                                    Gemini
+{"code": 401, "msg", "success": false}              BigModel's and Z.ai's front, in a 200
+{"object": "error", "message", "code": 400}         vLLM, SGLang
+{"detail": "…"}, {"detail": [{"loc", "msg"}]}       servers made with FastAPI
+{"timestamp", "status", "error", "path"}            BigModel, where there is no such path
+error code: 1009                                    Cloudflare, before whom it guards is asked
 event:error ⏎ :HTTP_STATUS/400 ⏎ data:{…}           DashScope, also under application/json
 "[1301][text][request id]"                          BigModel behind Anthropic's dialect
 <html>…                                             a front that never asked the vendor
@@ -71,7 +76,11 @@ def from_json(status: int, said: Any) -> Said:
         said = said[0] if said else {}
     outer = _lowered(said) if isinstance(said, dict) else {}
     inner = outer.get("error")
+    if isinstance(inner, str) and {"timestamp", "path"} <= outer.keys():
+        return Said(status, "", "", "", None, readable=False)  # a web framework's: no word of the vendor's
     error = _lowered(inner) if isinstance(inner, dict) else outer
+    if isinstance(details := outer.get("detail"), list):
+        error = _refused(details)
     message = _text(error, "message", "error_msg", "error_description", "msg", "detail")
     code = _text(error, "code", "error_code")
     if status < HTTPStatus.BAD_REQUEST:
@@ -83,6 +92,16 @@ def from_json(status: int, said: Any) -> Said:
         code, message = bracketed[1], bracketed[2]
     param = error.get("param")
     return Said(status, code, kind, message, param if isinstance(param, str) else None, bool(code or message))
+
+
+def _refused(details: list[Any]) -> dict[str, Any]:
+    """FastAPI's list of what is wrong with a request, as one error."""
+    found = [one for one in details if isinstance(one, dict)]
+    where = [".".join(map(str, one["loc"])) for one in found if isinstance(one.get("loc"), list)]
+    return {
+        "message": "; ".join(_text(one, "msg") for one in found),
+        "param": where[0].removeprefix("body.") if where else None,
+    }
 
 
 def first_event(body: bytes) -> Event:

@@ -13,6 +13,7 @@ from gapura.providers.ask import Ask
 from gapura.providers.base import Headers, Operation, Reader, Translation, bearer
 from gapura.providers.faults import Rule, Wait, fault
 from gapura.providers.fields import UNKNOWN, Field
+from gapura.providers.marks import TOLD, Unmarked
 from gapura.providers.normaliser import Normaliser
 from gapura.terms.usage import Usage
 from gapura.wire import openai
@@ -55,6 +56,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
         ask.carry(self.fields, self.unknown)
         for step in self.steps:
             step(ask)
+        if facts.marks:
+            ask.lose("messages", TOLD, "cosmetic")
         return Translation(
             _ENCODER.encode(ask.body), tuple(ask.losses), path=ask.path, headers=tuple(ask.headers), form=ask.form
         )
@@ -63,12 +66,20 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
         return self.key(key)
 
     def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:
-        return normalise(body, model, self.fault, self.clock, self.plain)
+        return normalise(body, model, self.fault, self.clock, self._unmarked(model, self.plain))
 
     def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
         return Normaliser(
-            model, self.fault, self.clock, include_usage=include_usage, choices=choices, spoken=self.events()
+            model,
+            self.fault,
+            self.clock,
+            include_usage=include_usage,
+            choices=choices,
+            spoken=self._unmarked(model, self.events()),
         )
+
+    def _unmarked(self, model: str, spoken: Spoken) -> Spoken:
+        return Unmarked(spoken) if catalogue.model(self.facts or self.name, model).marks else spoken
 
     def fault(self, status: int, headers: Headers, body: bytes) -> UpstreamFailed:
         return fault(self.name, self.faults, status, headers, body, self.clock, wait=self.wait)

@@ -18,6 +18,8 @@ from gapura.sandbox.vendor import CREATED, Row, Vendor
 
 _THINKS = re.compile(r"glm-(?:4\.[5-9]|[5-9])")
 _ALWAYS_THINKS = re.compile(r"glm-4\.7$|glm-4\.5v|glm-5\.3")
+_WRITE_MOST = 131_072
+_WRITE_LESS = {"glm-4v-flash": 1024, "glm-4-long": 4096, "glm-4.5v": 16_384, "glm-4.6v": 32_768, "glm-4.5": 98_304}
 _FINISH = {"content_filter": "sensitive"}
 _STAMP = "20240709080000"  # ids begin with the time of day in Beijing
 
@@ -38,6 +40,7 @@ class BigModel(Vendor):
         "malformed": Row(400, "1210", "The body is not valid JSON."),
         "invalid": Row(400, "1210", "A parameter is wrong."),
         "messages": Row(400, "1214", "The messages are invalid."),
+        "no-prompt": Row(400, "1213", "No prompt was received."),
         "no-model": Row(400, "1213", "The parameter model is missing."),
         "no-key": Row(401, "1001", "The header Authorization is missing."),
         "401": Row(401, "1002", "The token in Authorization is invalid."),
@@ -85,6 +88,13 @@ class BigModel(Vendor):
 
     def check(self, chat: Chat) -> None:
         super().check(chat)
+        asked = [message for message in chat.turns if message.role == "user"]
+        if not asked:
+            raise Wrong("messages", "messages must not be the system's or the assistant's alone.", "messages")
+        if any(not message.content for message in asked):
+            raise Wrong("no-prompt")
+        if chat.max_tokens is not None and chat.max_tokens > (most := _most(chat.model)):
+            raise Wrong("invalid", f"max_tokens must be in [1,{most}].", "max_tokens")
         if chat.tool_choice not in {None, "auto"} if not isinstance(chat.tool_choice, dict) else True:
             raise Wrong("invalid", "tool_choice takes only auto.", "tool_choice")
         if chat.stop is not None and (isinstance(chat.stop, str) or len(chat.stop) > 1):
@@ -161,6 +171,11 @@ class BigModel(Vendor):
         if row.code == "1301":
             return {"contentFilter": [{"level": 1, "role": "user"}], **body}
         return body
+
+
+def _most(model: str) -> int:
+    """The most that an older model writes, by the document."""
+    return next((most for start, most in _WRITE_LESS.items() if model.startswith(start)), _WRITE_MOST)
 
 
 def _switch(chat: Chat) -> str | None:
