@@ -110,30 +110,6 @@ def test_golden(file: Path) -> None:
     assert done(at_a_fixed_time(file.parent.name), order, given) == expected
 
 
-STREAMS = [file for file in FILES if file.read_bytes().startswith(b"stream")]
-
-
-@pytest.mark.parametrize("file", STREAMS, ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_a_stream_comes_to_the_same_wherever_it_is_cut(file: Path) -> None:
-    """Whole it fails at once where nothing was handed on; in pieces it fails as it does, after what came before."""
-    order, _, rest = file.read_bytes().decode().partition("\n")
-    given, _, expected = rest.partition("----------\n")
-    wire, usage = given.encode(), order == "stream usage"
-
-    def come(pieces: list[bytes]) -> str:
-        reader, out = at_a_fixed_time(file.parent.name).reader("the-model", include_usage=usage), b""
-        try:
-            for piece in pieces:
-                out += reader.feed(piece)
-            return (out + reader.close()).decode()
-        except UpstreamFailed as failure:
-            return told(failure)
-
-    assert come([bytes([byte]) for byte in wire]) == expected
-    for at in range(0, len(wire), 5):
-        assert come([wire[:at], wire[at:]]) == expected
-
-
 def test_every_provider_has_some_of_each() -> None:
     orders = {(file.parent.name, file.read_bytes().decode().split()[0]) for file in FILES}
     assert orders >= {(name, order) for name in PROVIDERS for order in ("translate", "answer", "stream", "fault")}
