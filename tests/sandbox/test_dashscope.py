@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Ask = Callable[..., tuple[int, dict[str, str], bytes]]
 Chunks = Callable[..., list[dict[str, Any]]]
 
@@ -49,3 +51,39 @@ def test_the_two_limits_count_differently(ask: Ask) -> None:
     assert spent(max_tokens=5) == (12, 5)
     assert spent(max_completion_tokens=5) == (5, 0)
     assert spent(thinking_budget=3, max_tokens=2) == (3, 2)
+
+
+FORCED = {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "weather"}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({**FORCED, "enable_thinking": True}, "thinking mode"),
+        ({"model": "qwen3.7-plus", **FORCED}, "thinking mode"),
+        ({"n": 2, "tools": TOOLS}, "n should be"),
+        ({"n": 2, "enable_thinking": True}, "n should be"),
+        ({"model": "qwq-plus"}, "stream mode"),
+        ({"model": "qwen3-32b"}, "stream mode"),
+        ({"model": "qwen3-omni-flash"}, "stream mode"),
+        ({"model": "qwq-plus", "stream": True, "enable_thinking": False}, "restricted to True"),
+    ],
+)
+def test_what_thinking_excludes(ask: Ask, fields: dict[str, Any], why: str) -> None:
+    status, _, body = ask("qwen", **fields)
+    assert status == 400 and why in json.loads(body)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        FORCED,
+        {"model": "qwen3.7-plus", **FORCED, "enable_thinking": False},
+        {"n": 2},
+        {"model": "qwq-plus", "stream": True},
+        {"model": "qwen3-32b", "enable_thinking": False},
+        {"model": "qwen3-30b-a3b-instruct-2507"},
+    ],
+)
+def test_what_it_does_not(ask: Ask, fields: dict[str, Any]) -> None:
+    assert ask("qwen", **fields)[0] == 200

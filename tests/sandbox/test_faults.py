@@ -54,7 +54,7 @@ REFUSED: dict[str, list[tuple[int, str | None]]] = {
         (429, "insufficient_quota"),
         (403, "insufficient_quota"),
         (400, "Arrearage"),
-        (429, "BILLING_INSUFFICIENT_BALANCE"),
+        (403, "account_overdue"),
         (429, "1113"),
     ],
     "context-length": [

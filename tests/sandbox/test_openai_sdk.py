@@ -106,7 +106,7 @@ def test_pictures_are_seen(client: OpenAI, vendor: str) -> None:
         ("openai", "gpt-5", {}, False),
         ("qwen", "qwen-plus", {"enable_thinking": True}, True),
         ("qwen", "qwen3.5-plus", {"enable_thinking": False}, False),
-        ("qwen", "qwq-plus", {}, True),
+        ("qwen", "qwen3.5-plus", {}, True),
         ("ernie", "ernie-x1-turbo-32k", {}, True),
         ("ernie", "deepseek-v3.1", {"thinking": {"type": "enabled"}}, True),
         ("glm", "glm-4.5", {}, True),

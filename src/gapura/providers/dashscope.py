@@ -13,12 +13,22 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from gapura.providers.answers import Spoken, as_it_is, count, listed, text
+from gapura.providers.answers import Spoken, count, listed, text
 from gapura.providers.ask import Ask
 from gapura.providers.dashscope_lists import EMBEDDINGS, RERANK
 from gapura.providers.fields import drop, step, typed
-from gapura.providers.messages import carry_messages
-from gapura.providers.qwen import EFFORTS, FAULTS, FIELDS, carry_format, carry_parallel, thinks, wait
+from gapura.providers.qwen import (
+    EFFORTS,
+    FAULTS,
+    FIELDS,
+    UNNAMED,
+    carry_forced,
+    carry_format,
+    carry_parallel,
+    carry_words,
+    thinks,
+    wait,
+)
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
 from gapura.providers.vendor import Vendor, carry_limit, carry_streaming
@@ -97,6 +107,8 @@ def _part(part: Item) -> Item:
         return {"text": part.get("text", "")}
     given = part.get(kind)
     url = given.get("url", given.get("data", "")) if isinstance(given, dict) else given
+    if kind == "input_audio" and str(url).startswith(UNNAMED):
+        url = f"data:audio/{text(given, 'format') or 'wav'};base64,{str(url).removeprefix(UNNAMED)}"
     return {kind.removesuffix("_url").removeprefix("input_"): url}
 
 
@@ -169,10 +181,11 @@ DASHSCOPE = Vendor(
     path=GENERATION,
     fields=NATIVE,
     steps=(
-        carry_messages(takes={"input_audio": as_it_is}),
+        carry_words,
         carry_tools(choices=frozenset({"auto", "none", "function"}), described=True, forbidden=frozenset({"search"})),
         carry_parallel,
         carry_thinking(switch="enable_thinking", efforts=EFFORTS),
+        carry_forced,
         carry_format,
         carry_streaming,
         carry_limit(lambda _: "max_tokens"),

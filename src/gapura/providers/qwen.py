@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Raw
 
 from gapura.clock import SECOND, instant
+from gapura.providers.answers import as_it_is
 from gapura.providers.ask import Ask
 from gapura.providers.catalogue import Model
 from gapura.providers.embeddings import Embeddings
@@ -139,14 +140,72 @@ def carry_format(ask: Ask) -> None:
     if given.get("type") not in {"json_object", "json_schema"}:
         return
     if thinks(ask) and ask.facts.thinks != "always":
-        ask.lose("enable_thinking", "off, since it excludes JSON", "behavioural")
-        ask.body.pop("reasoning_effort", None)
-        ask.body["enable_thinking"] = False
+        silence(ask, "off, since it excludes JSON")
     if not re.search(rb"json", bytes(ask.given["messages"]), re.IGNORECASE):
         ask.lose("messages", "asks for JSON in words", "cosmetic")
         messages = ask.body["messages"]
         messages = ask.value("messages", list[Raw]) if isinstance(messages, Raw) else messages
         ask.body["messages"] = [{"role": "system", "content": "Answer in JSON."}, *messages]
+
+
+def carry_forced(ask: Ask) -> None:
+    """A tool that must be called does not go together with thinking, nor several answers with tools or thoughts."""
+    if isinstance(ask.value("tool_choice", str | dict[str, Any]), dict) and "tool_choice" in ask.body and thinks(ask):
+        if ask.facts.thinks == "always":
+            del ask.body["tool_choice"]
+            ask.lose("tool_choice", f"{ask.model} always thinks, and then cannot be told which to call", "contract")
+        else:
+            silence(ask, "off, since it excludes a forced tool")
+    if ask.body.get("n", 1) != 1 and ("tools" in ask.body or thinks(ask)):
+        ask.lose("n", "one answer where there are tools or thoughts", "contract")
+        ask.body["n"] = 1
+
+
+def silence(ask: Ask, why: str) -> None:
+    ask.lose("enable_thinking", why, "behavioural")
+    ask.body.pop("reasoning_effort", None)
+    ask.body["enable_thinking"] = False
+
+
+# How the compatible mode is given base64, whatever is in it.
+UNNAMED = "data:;base64,"
+
+
+def hears(model: str) -> bool:
+    return re.search(r"omni|asr|audio", model) is not None
+
+
+def carry_words(ask: Ask) -> None:
+    """Messages.  OpenAI's audio is bare base64, DashScope's a URL with the data in it; only some models hear.  A text
+    model wants its texts whole ("input content must be a string")."""
+    carry_messages(takes={"video": as_it_is, **({"input_audio": audio} if hears(ask.model) else {})})(ask)
+    if ask.facts.vision is False and not hears(ask.model):
+        flatten(ask)
+
+
+def flatten(ask: Ask) -> None:
+    given = ask.body["messages"]
+    messages = ask.value("messages", list[dict[str, Any]]) if isinstance(given, Raw) else given
+    whole = [{**one, "content": _joined(one["content"])} if _texts(one.get("content")) else one for one in messages]
+    if whole != messages:
+        ask.lose("messages", "texts in parts became one", "cosmetic")
+        ask.body["messages"] = whole
+
+
+def _texts(content: Any) -> bool:
+    return isinstance(content, list) and all(part.get("type") == "text" for part in content)
+
+
+def _joined(parts: list[dict[str, Any]]) -> str:
+    return "".join(str(part.get("text") or "") for part in parts)
+
+
+def audio(part: dict[str, Any]) -> dict[str, Any]:
+    given = part.get("input_audio")
+    data = given.get("data") if isinstance(given, dict) else None
+    if not isinstance(given, dict) or not isinstance(data, str) or re.match(r"data:|https?://", data):
+        return part
+    return {**part, "input_audio": {**given, "data": UNNAMED + data}}
 
 
 def carry_parallel(ask: Ask) -> None:
@@ -159,10 +218,11 @@ QWEN = Vendor(
     name="qwen",
     fields=FIELDS,
     steps=(
-        carry_messages(),
+        carry_words,
         carry_tools(choices=frozenset({"auto", "none", "function"}), described=True, forbidden=frozenset({"search"})),
         carry_parallel,
         carry_thinking(switch="enable_thinking", efforts=EFFORTS),
+        carry_forced,
         carry_format,
         carry_streaming,
         carry_stream_options,

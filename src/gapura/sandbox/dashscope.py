@@ -12,7 +12,9 @@ from gapura.sandbox.shape import DONE, Call, Chat, Headers, Reply, Wrong, event,
 from gapura.sandbox.vectors import Limits
 from gapura.sandbox.vendor import CREATED, Row, Vendor, bearer
 
-_THINKS = re.compile(r"qwq|qvq|qwen3\.5-(?:plus|flash)|.*-thinking")
+_THINKS = re.compile(r"qwq|qvq|qwen3\.[5-9]-(?!omni)|qwen3-[\d.]+b(?:-a\d+b)?$|.*-thinking")
+_THINKS_ALWAYS = re.compile(r"qwq|qvq|.*-thinking")
+_STREAMS_ONLY = re.compile(r"qwq|qvq|.*-omni|qwen3-[\d.]+b|qwen3-next")
 
 ROLES = frozenset({"system", "user", "assistant", "tool", "function", "plugin"})
 RANGES = intervals(
@@ -150,6 +152,14 @@ def check_qwen(chat: Chat) -> None:
         raise Wrong("invalid", "A tool must not be named 'search'.", "tools")
     if chat.format == "json_object" and thinks(chat):
         raise Wrong("invalid", "JSON mode does not combine with thinking.", "response_format")
+    if isinstance(chat.tool_choice, dict) and thinks(chat):
+        raise Wrong("invalid", "'tool_choice' must not name a tool in thinking mode.", "tool_choice")
+    if _THINKS_ALWAYS.match(chat.model) and chat.enable_thinking is False:
+        raise Wrong("invalid", "'enable_thinking' is restricted to True.", "enable_thinking")
+    if (chat.n or 1) > 1 and (chat.tools or thinks(chat)):
+        raise Wrong("invalid", "Range of n should be [1, 1].", "n")
+    if not chat.stream and _STREAMS_ONLY.match(chat.model) and (thinks(chat) or "omni" in chat.model):
+        raise Wrong("invalid", "This model only support stream mode, please enable the stream parameter.", "stream")
 
 
 def thinks(chat: Chat) -> bool:

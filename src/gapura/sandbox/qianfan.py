@@ -52,7 +52,7 @@ class Qianfan(Vendor):
         "429": Row(429, "rpm_rate_limit_exceeded", "Rate limit reached for requests per minute.", _RATE),
         "500": Row(500, "internal_error", "Internal error.", "internal_error"),
         "503": Row(503, "dispatch_internal_error", "The service is under high load.", "internal_error"),
-        "quota": Row(429, "BILLING_INSUFFICIENT_BALANCE", "The balance is used up.", "billing_error"),
+        "quota": Row(403, "account_overdue", "Access denied: the account is overdue.", "access_denied"),
         "context-length": Row(400, "tokens_too_long", "The prompt has too many tokens."),
         "content-filter": Row(403, "system_unsafe", "The content is not safe.", _UNSAFE),
         "region": Row(401, "no_parameter_permission", "No permission.", "access_denied"),
@@ -139,7 +139,13 @@ class Qianfan(Vendor):
         return {"error": {"code": row.code, "message": named, "type": row.type}, "id": f"as-{digest[:10]}"}
 
     def headers(self, digest: str) -> Headers:
-        return ((b"x-baidu-request-id", digest.encode()), (b"x-ratelimit-limit-requests", b"10000"))
+        return (
+            (b"x-baidu-request-id", digest.encode()),
+            (b"x-ratelimit-limit-requests", b"10000"),
+            (b"x-ratelimit-limit-tokens", b"1000000"),
+            (b"x-ratelimit-remaining-requests", b"9999"),
+            (b"x-ratelimit-remaining-tokens", b"999000"),
+        )
 
     def _head(self, turn: Turn, kind: str) -> dict[str, Any]:
         return {"id": f"as-{turn.digest[:10]}", "object": kind, "created": CREATED, "model": turn.chat.model}
