@@ -13,8 +13,10 @@ import msgspec
 
 from gapura.clock import SECOND, Clock
 from gapura.errors import UpstreamFailed
+from gapura.providers import plain_answers
 from gapura.providers.base import Headers
 from gapura.providers.faults import error_in
+from gapura.providers.plain_answers import MOST_TOKENS
 from gapura.providers.said import decode
 from gapura.terms.usage import Usage
 
@@ -31,9 +33,6 @@ UNITS = ("image_count", "seconds", "characters")
 
 # Numbers of so many digits fit the record (int64), and a float.
 DIGITS = 15
-
-# No model takes or gives so much at once: the longest context that any vendor states is ten million tokens.
-MOST_TOKENS = 100_000_000
 
 # OpenAI's own four stay, `null` (also as a string) and what is absent mean "not yet", and any other word is a stop.
 # Case does not count, nor what follows a colon: `content_filter: PROHIBITED_CONTENT` (Gemini's front).
@@ -88,6 +87,9 @@ def normalise(
     spoken: Spoken = as_it_is,
 ) -> tuple[bytes, Usage | None]:
     """The OpenAI answer, and what it cost.  Raises UpstreamFailed on an error inside a 200, or garbage."""
+    if spoken is as_it_is and (plain := plain_answers.said(body)) is not None:
+        answer, spent = plain
+        return _ENCODER.encode(answer | {"usage": usage_said(spent)}), spent
     try:
         said = decode(body)
     except ValueError:

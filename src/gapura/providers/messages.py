@@ -5,7 +5,9 @@ The bytes of a message that needs no change are left alone; so is the whole list
 
 import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from gapura.errors import BadRequest
 from gapura.providers.ask import Ask
@@ -25,6 +27,25 @@ PARTS: Mapping[str, tuple[str, Weight]] = {
 UNHEARD_OF: tuple[str, Weight] = ("unknown to this provider", "contract")
 
 
+class Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A message that every vendor takes as it is."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+_PLAIN = msgspec.json.Decoder(list[Plain])
+
+
+def _plain(messages: msgspec.Raw) -> bool:
+    """Whether all of them are: of most conversations that is so, and looking takes a fifth of the time of the rest."""
+    try:
+        _PLAIN.decode(messages)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 Part = Callable[[Item], Item | None]
 Parts = Mapping[str, Part]
 
@@ -34,6 +55,9 @@ def carry_messages(*, takes: Parts = types.MappingProxyType({}), developer: str 
     (None: not this one).  `developer` is the role that it knows this one by."""
 
     def step(ask: Ask) -> None:
+        if _plain(ask.given["messages"]):
+            ask.body["messages"] = ask.given["messages"]
+            return
         given: list[Item] = ask.value("messages", list[dict[str, Any]])
         done = [_message(ask, number, message, takes, developer) for number, message in enumerate(given)]
         ask.body["messages"] = ask.given["messages"] if done == given else done

@@ -8,6 +8,8 @@ from gapura.providers.ask import Ask
 
 Item = dict[str, Any]
 
+FIELDS = frozenset({"tools", "tool_choice", "functions", "function_call"})
+
 
 def carry_tools(
     *,
@@ -26,6 +28,8 @@ def carry_tools(
     """
 
     def step(ask: Ask) -> None:
+        if FIELDS.isdisjoint(ask.given):
+            return
         given, choice = _given(ask)
         tools = [tool for n, item in enumerate(given) if (tool := _tool(ask, n, item, kinds, strict=strict))]
         for function in [tool["function"] for tool in tools if isinstance(tool.get("function"), dict)]:

@@ -21,6 +21,8 @@ from gapura.wire.dialect import Kind
 
 Step = Callable[[Ask], None]
 
+LIMITS = ("max_completion_tokens", "max_tokens")
+
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -89,9 +91,9 @@ def carry_limit(field: Callable[[Ask], str]) -> Step:
     """A step: the smallest of what the caller asked for, the cap and the model's own limit, as `field`."""
 
     def step(ask: Ask) -> None:
-        stated = {name: ask.value(name, int) for name in ("max_completion_tokens", "max_tokens")}
-        named = next((name for name, limit in stated.items() if limit is not None), "max_tokens")
-        wanted = min((limit for limit in stated.values() if limit is not None), default=None)
+        stated = {name: limit for name in LIMITS if (limit := ask.value(name, int)) is not None}
+        named = next(iter(stated), "max_tokens")
+        wanted: int | None = min(stated.values(), default=None)
         limit = wanted
         if limit is not None and 0 < ask.facts.max_output < limit:
             limit = ask.facts.max_output

@@ -52,15 +52,16 @@ class Draft:
     the `losses`.  Fields that are translated or degraded are the business of the endpoint's own steps."""
 
     def __init__(self, given: Mapping[str, Any], table: Mapping[str, Line]) -> None:
-        self.given = {name: value for name, value in given.items() if value is not None}
+        silent = None in given.values()
+        self.given = {name: value for name, value in given.items() if value is not None} if silent else given
         self.body: dict[str, Any] = {}
         self.losses: list[Loss] = []
         for name, value in self.given.items():
             line = table.get(name, UNKNOWN)
             if line.fate == "honoured":
                 self.body[name] = value
-            elif line.fate in {"ignored", "refused"} and value not in line.nothing:
-                self.lose(name, line.does, line.weight or "behavioural")
+            elif line.weight is not None and line.fate != "degraded" and value not in line.nothing:
+                self.lose(name, line.does, line.weight)
 
     def lose(self, field: str, why: str, weight: Weight) -> None:
         """Once for each field and reason, however many messages have it."""

@@ -1,46 +1,86 @@
-"""A chat answer as a Response: what was asked for, repeated, and the items of the output."""
+"""A chat answer as a Response: the items of the output, and what was asked for, repeated."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from gapura.terms.usage import Usage
 from gapura.wire.chunks import Call, Chat, logprobs_of, whole
 
 Item = dict[str, Any]
 
+PLAIN = {"type": "text"}
+
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
-_ENCODER = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
+
+
+class Repeated(msgspec.Struct, gc=False):
+    """What a Response says of its request, and of fields that the request has not."""
+
+    background: bool = False
+    instructions: Any = None
+    max_output_tokens: Any = None
+    max_tool_calls: Any = None
+    metadata: Any = {}
+    parallel_tool_calls: Any = True
+    previous_response_id: Any = None
+    prompt_cache_key: Any = None
+    reasoning: Any = Raw(b'{"effort":null,"summary":null}')
+    safety_identifier: Any = None
+    service_tier: str = "default"
+    store: bool = False
+    temperature: Any = 1.0
+    text: Any = Raw(b'{"format":{"type":"text"}}')
+    tool_choice: Any = "auto"
+    tools: Any = ()
+    top_logprobs: Any = 0
+    top_p: Any = 1.0
+    truncation: str = "disabled"
+    user: Any = None
+
+
+# All others are for us to say.
+AS_GIVEN = frozenset(Repeated.__struct_fields__) - {
+    "background",
+    "max_tool_calls",
+    "previous_response_id",
+    "reasoning",
+    "service_tier",
+    "store",
+    "text",
+    "tools",
+    "truncation",
+}
 
 
 class Echo:
     """What a Response repeats of its request.  `summarises`: whether thoughts are told as a summary, which is what
     applications show, or as what they are."""
 
-    def __init__(self, given: Item, tools: list[Item]) -> None:
-        text, reasoning = given.get("text") or {}, given.get("reasoning") or {}
-        self.summarises = bool(reasoning.get("summary"))
+    def __init__(self, given: Mapping[str, Any], tools: list[Item]) -> None:
+        self._given, self._tools, self._said = given, tools, b""
+        self.summarises = bool((given.get("reasoning") or {}).get("summary"))
         self.logprobs = bool(given.get("top_logprobs") or given.get("include"))
-        self.said: Item = {
-            "background": False,
-            "instructions": given.get("instructions"),
-            "max_output_tokens": given.get("max_output_tokens"),
-            "metadata": given.get("metadata") or {},
-            "parallel_tool_calls": given.get("parallel_tool_calls", True),
-            "previous_response_id": None,
-            "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
-            "service_tier": "default",
-            "store": False,
-            "temperature": given.get("temperature", 1.0),
-            "text": {**text, "format": text.get("format") or {"type": "text"}},
-            "tool_choice": given.get("tool_choice", "auto"),
-            "tools": [_tool(tool["function"]) for tool in tools],
-            "top_p": given.get("top_p", 1.0),
-            "truncation": "disabled",
-            "user": given.get("user"),
-        }
+
+    @property
+    def said(self) -> bytes:
+        """As JSON, without the brace before it.  It is made once: a stream says it three times."""
+        if not self._said:
+            given = self._given
+            said = Repeated(**{name: value for name, value in given.items() if name in AS_GIVEN})
+            if text := given.get("text"):
+                said.text = {**text, "format": text.get("format") or PLAIN}
+            if reasoning := given.get("reasoning"):
+                said.reasoning = {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")}
+            if self._tools:
+                said.tools = [_tool(tool["function"]) for tool in self._tools]
+            self._said = _encode(said)[1:]
+        return self._said
 
 
 class Names:
@@ -71,26 +111,25 @@ def answer(body: bytes, usage: Usage, echo: Echo) -> bytes:
             output.append(message_item(names.item("msg", len(output)), [part], status))
     for number, call in enumerate(message.tool_calls or ()):
         output.append(call_item(names.item("fc", len(output)), call, number, status))
-    return _ENCODER.encode(response(chat, names, echo, output, usage, reason))
+    why = {"reason": reason} if reason else None
+    return response(chat, names, echo, status=status, output=output, usage=usage_said(usage), incomplete_details=why)
 
 
-def response(
-    chat: Chat, names: Names, echo: Echo, output: list[Item], usage: Usage | None, reason: str | None = None
-) -> Item:
-    """A Response; without usage it is in progress, and with a reason it is incomplete."""
-    status = "in_progress" if usage is None else "incomplete" if reason else "completed"
-    return {
+def response(chat: Chat, names: Names, echo: Echo, **told: Any) -> bytes:
+    """A Response: what is told of it by now, and what is not."""
+    said = {
         "id": names.response,
         "object": "response",
         "created_at": chat.created,
-        "status": status,
+        "status": "in_progress",
         "error": None,
-        "incomplete_details": {"reason": reason} if reason else None,
+        "incomplete_details": None,
         "model": chat.model,
-        "output": output,
-        "usage": None if usage is None else usage_said(usage),
-        **echo.said,
+        "output": (),
+        "usage": None,
+        **told,
     }
+    return _encode(said)[:-1] + b"," + echo.said
 
 
 def said_part(kind: str, text: str, logprobs: list[Item]) -> Item:

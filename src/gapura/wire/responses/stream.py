@@ -4,6 +4,7 @@ response.incomplete, or error and response.failed."""
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from gapura.errors import GapuraError
 from gapura.terms.usage import Usage
@@ -18,6 +19,7 @@ from gapura.wire.responses.answer import (
     reasoning_item,
     response,
     said_part,
+    usage_said,
 )
 
 _encode = msgspec.json.Encoder().encode
@@ -121,7 +123,9 @@ class Stream:
             said = {"name": call.name, "arguments": call.text}
             out.append(self._event("response.function_call_arguments.done", **place, **said))
             self._done(calling.number, call_item(calling.name, call, calling.call.index, status), out)
-        out.append(self._event(f"response.{status}", response=self._response(usage, reason)))
+        why = {"reason": reason} if reason else None
+        ended = self._response(status=status, output=self._output, usage=usage_said(usage), incomplete_details=why)
+        out.append(self._event(f"response.{status}", response=ended))
         return b"".join(out)
 
     def say(self, error: GapuraError) -> bytes:
@@ -129,17 +133,16 @@ class Stream:
         code = error.code or error.kind
         told = self._event("error", code=code, message=error.message, param=error.param)
         kind = "rate_limit_exceeded" if code == "rate_limit_exceeded" else "server_error"
-        failed = {"status": "failed", "error": {"code": kind, "message": error.message}}
-        return told + self._event("response.failed", response=self._response(None, None) | failed)
+        failed = self._response(status="failed", error={"code": kind, "message": error.message})
+        return told + self._event("response.failed", response=failed)
 
     def _begin(self, chunk: Chat, out: list[bytes]) -> None:
         self._head, self._names = chunk, Names(chunk.id)
-        begun = self._response(None, None)
+        begun = self._response()
         out += [self._event(kind, response=begun) for kind in ("response.created", "response.in_progress")]
 
-    def _response(self, usage: Usage | None, reason: str | None) -> Item:
-        output = [] if usage is None else self._output
-        return response(self._head or Chat(), self._names, self._echo, output, usage, reason)
+    def _response(self, **told: Any) -> Raw:
+        return Raw(response(self._head or Chat(), self._names, self._echo, **told))
 
     def _say(self, kind: str, text: str, logprobs: Any, out: list[bytes]) -> None:
         speech = self._speech
