@@ -227,6 +227,37 @@ by = "account"
 )
 
 
+async def lifted_and_put_back(it: Operator, acme: Person, filed: dict[str, str]) -> None:
+    """What the campaign did to it is put off until the objection is decided, and done again at once."""
+    name = (await it.api("POST", "/appeals", filed))["appeal"]["id"]
+    await it.settled()
+    await heard(it)
+    for gate in (0, 1):
+        assert (await it.it.chat(PLACES["CN"], acme.key, gate=gate)).effect == "allow"
+    await it.days("2024-07-15T12:00:00+08:00")
+    assert (await it.api("GET", f"/accounts/{acme.account}"))["status"] == "active", "no day changes that"
+    await it.api("POST", f"/appeals/{name}/withdraw", {})
+    await it.settled()
+    await heard(it)
+    assert (await it.it.chat(PLACES["SG"], acme.key)).status == 403
+    told = [one for one in await entries(it) if one.action == "account.status"]
+    assert [(one.actor, (one.reason or "").partition(":")[0]) for one in told] == [
+        ("system", "suspended"),
+        ("system", "active"),
+        ("system", "suspended"),
+    ]
+    assert "while its objection is open" in (told[1].reason or "")
+
+
+async def not_ours(it: Operator, acme: Person, filed: dict[str, str]) -> None:
+    """A person has suspended it since, for another reason: no objection to a policy lifts that."""
+    for status in ("active", "suspended"):
+        await it.api("POST", f"/accounts/{acme.account}/status", {"status": status, "reason": "fraud"})
+    await it.api("POST", "/appeals", filed)
+    await it.settled()
+    assert (await it.api("GET", f"/accounts/{acme.account}"))["status"] == "suspended"
+
+
 def test_nobody_is_suspended_while_its_objection_is_open(
     tmp_path: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,5 +274,7 @@ def test_nobody_is_suspended_while_its_objection_is_open(
         assert (await it.api("GET", f"/accounts/{acme.account}"))["status"] == "suspended"
         refused = await it.it.chat(PLACES["SG"], acme.key)
         assert refused.status == 403 and b"account_suspended" in refused.body
+        await lifted_and_put_back(it, acme, filed)
+        await not_ours(it, acme, filed)
 
     run(tmp_path, runtime, monkeypatch, story)

@@ -87,6 +87,8 @@ def test_no_letter_at_night_and_no_notice_shorter_than_said(
         ({"acts": [{"effect": "block"}, {"effect": "warn", "after_days": 3}]}, "milder-later", "warn"),
         ({"acts": []}, "no-act", "warn"),
         ({"channels": ("webhook",), "fallback": {}}, "nobody-told", "refuse"),
+        ({"channels": ("mail",), "counts_as_told": ("webhook",)}, "not-sent", "refuse"),
+        ({"counts_as_told": (), "fallback": {}}, "nobody-told", "refuse"),
         ({"channels": ("mail",), "fallback": {"header_days": 3}}, "no-header", "refuse"),
         ({"fallback": {"header_days": 0}}, "exempt-for-ever", "warn"),
     ],

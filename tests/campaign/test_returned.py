@@ -1,6 +1,7 @@
 """A notice that comes back: by the maildir and by hand, once, and only if it names one of ours."""
 
 import asyncio
+import hashlib
 import json
 import mailbox
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 
 import pytest
 from tests.app.turned import gateway
-from tests.campaign.scene import FAST, Operator
+from tests.campaign.scene import FAST, PLACES, Operator
 from tests.campaign.test_river import JUNE, begun
 from tests.post.relaying import Mailbox, running
 from tests.post.test_returns import IDENTITY, sample
 
+from gapura.store import facts
 from gapura.terms.letter import token
 
 START = "2024-06-20T12:00:00+08:00"
@@ -127,6 +129,55 @@ def test_programs_are_told_once_whomever_the_notice_goes_to(tmp_path: Path) -> N
         assert not any(address in str(payload) for address in CONTACTS.values())
 
     run(tmp_path, story)
+
+
+class Endpoint:
+    """A webhook on a real socket: it answers these statuses, then 204."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes, self.bodies = list(codes), list[bytes]()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        (length,) = (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        self.bodies.append(await reader.readexactly(length))
+        code = self.codes.pop(0) if self.codes else 204
+        writer.write(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n" % code)
+        await writer.drain()
+        writer.close()
+
+
+def test_a_webhook_counts_as_told_where_the_campaign_says_so(tmp_path: Path) -> None:
+    """Its answer is kept with the hash of what it was posted; without one, nobody is told."""
+
+    async def story(it: Operator, _: mailbox.Maildir) -> None:
+        endpoint = Endpoint(503)
+        server = await asyncio.start_server(endpoint, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        hook = (await it.api("POST", "/webhooks", {"url": url, "topics": ["campaign.*"]}))["webhook"]["id"]
+        ways = 'channels = ["header", "webhook"]\ncounts_as_told = ["webhook"]\n'
+        acme = await begun(it, JUNE + ways)
+        await it.api("POST", "/campaigns/june-2024/start", {"confirm": "june-2024", "reason": "now"})
+        await it.days("2024-06-24T12:00:00+08:00")
+        await it.it.keeper.outbox.settle()
+        assert len(endpoint.bodies) == 1 and (await people(it))["told"] == 0, "503 is no success"
+        await later(it)
+        await it.it.keeper.outbox.settle()
+        assert (await people(it))["by"] == {f"webhook {hook}": 1} and it.letters() == []
+        store = it.it.keeper.store
+        proof = store.read(lambda db: [json.loads(one.fact.body) for one in facts.of_account(db, acme.account)])
+        (took,) = [one for one in proof if one.get("webhook") == hook]
+        assert took["sha256"] == hashlib.sha256(endpoint.bodies[1]).hexdigest() and took["code"] == 204
+        await it.turn("2024-07-09T00:00:00+08:00")
+        assert (await it.it.chat(PLACES["CN"], acme.key)).status == 403
+        server.close()
+        await server.wait_closed()
+
+    run(tmp_path, story)
+
+
+async def people(it: Operator) -> Any:
+    return (await it.api("GET", "/campaigns/june-2024"))["people"]
 
 
 def test_a_complaint_is_noted_at_the_notice_which_did_arrive(tmp_path: Path) -> None:

@@ -108,8 +108,10 @@ class Keeper:
             self.store, lambda: self.settings, self.ruling, lambda: self.placing.atlas, self._publish_accounts
         )
         self.river = River(self.store, around, self.mail, clock)
+        self.outbox.ear = self.river
         self.jobs.register(DAILY, self.river.day, for_ever=True)
         self.jobs.register(SENDING, self.river.send, for_ever=True)
+        self.jobs.register(appeals.HEARD, self.river.heard, for_ever=True)
         self.returning = Returning(self.store, self.mail, self.river, self.jobs, clock)
         self._directory = settings.home / "directory" / "keys.dir"
         self._seq = self._changes = 0

@@ -3,7 +3,7 @@
     affected, not told      an exception `no_notice`: the policy warns instead of blocking
     told                    that exception ends on the account's own day, which is the campaign's or later
     told, and it came back  the exception again
-    after the day           suspended, where the campaign says so
+    after the day           suspended, where the campaign says so, and not while it is heard
     released                whatever was done is undone, and it is told
     not affected, but seen  its answers tell of its day, from which on only its requests from there are refused
 
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gapura.clock import SECOND, text
+from gapura.rulebook.weigh import released
 from gapura.store import accounts, audiences, audit, bystanders, campaigns, deliveries, exceptions, members, notices
 from gapura.store.audiences import Member, Question
 from gapura.store.audit import Change
@@ -24,10 +25,12 @@ from gapura.store.exceptions import Wanted
 from gapura.store.secrets import Secret
 from gapura.terms import ids
 from gapura.terms.caller import Notice, Status
+from gapura.terms.campaign import Act
 from gapura.terms.letter import Kind
 
 DAY = 86_400 * SECOND
 BATCH = 500
+STATUS, SYSTEM = "account.status", "system"
 ARRIVED = frozenset({"delivered", "unsure", "sending"})
 
 
@@ -114,20 +117,40 @@ class Acting:
     def on_the_day(self, db: Connection, kept: Kept, after: str, at: int) -> list[str]:
         """A batch behind the account `after` of those who were told long enough ago: their status changes now, unless
         it has."""
-        spec = kept.spec
-        due = [act for act in spec.acts if act.by == "account" and spec.effective_at + act.after_days * DAY <= at]
-        if not due:
+        act = _due(kept, at)
+        if act is None:
             return []
-        act = max(due, key=lambda one: one.after_days)
-        told_before = at - (spec.notice_days + act.after_days) * DAY
+        told_before = at - (kept.spec.notice_days + act.after_days) * DAY
         found = members.to_act_on(db, kept.id, told_before, after, BATCH)
-        wanted: Status = "suspended" if act.effect == "suspend" else "warned"
-        heard = exceptions.waiting(db, spec.policy, [member.account for member in found])
+        heard = exceptions.waiting(db, kept.spec.policy, [member.account for member in found])
         for member in found:
-            if member.acted != act.effect and member.account not in heard:
-                self._status(db, kept, member.account, wanted, at)
-                members.note(db, kept.id, member.account, acted=act.effect)
+            if member.account not in heard:
+                self._act(db, kept, act, member, at)
         return [member.account for member in found]
+
+    def put_off(self, db: Connection, kept: Kept, account: str, at: int) -> None:
+        """Its objection is open and the policy is lifted until it is decided, so what was done to it is, too.  What a
+        person did to it meanwhile stays."""
+        member = members.get(db, kept.id, account)
+        if member is None or not member.acted or audit.last_actor(db, STATUS, account) != SYSTEM:
+            return
+        self._status(db, kept, account, "active", at, "while its objection is open")
+        members.note(db, kept.id, account, acted="")
+
+    def put_back(self, db: Connection, kept: Kept, account: str, at: int) -> None:
+        """Its objection was not granted: what had been put off is done."""
+        member, act = members.get(db, kept.id, account), _due(kept, at)
+        if member is None or act is None or member.state != "affected" or not member.told_at:
+            return
+        told_long_ago = member.told_at <= at - (kept.spec.notice_days + act.after_days) * DAY
+        if told_long_ago and not released(accounts.get(db, None, account), kept.spec.policy, at):
+            self._act(db, kept, act, member, at)
+
+    def _act(self, db: Connection, kept: Kept, act: Act, member: Member, at: int) -> None:
+        """Unless it has: whoever a person let in again is left alone.  Nor is it ours what a person did before."""
+        wanted: Status = "suspended" if act.effect == "suspend" else "warned"
+        if member.acted != act.effect and self._status(db, kept, member.account, wanted, at):
+            members.note(db, kept.id, member.account, acted=act.effect)
 
     def release(self, db: Connection, kept: Kept, member: Member, why: Why, at: int) -> None:
         """Undone is what was done to it; whoever was told of the date is told of this."""
@@ -145,17 +168,14 @@ class Acting:
         members.note(db, kept.id, member.account, exemption="", acted="")
         members.because(db, kept.id, member.account, why.reason)
 
-    def _status(self, db: Connection, kept: Kept, account: str, wanted: Status, at: int) -> None:
+    def _status(self, db: Connection, kept: Kept, account: str, wanted: Status, at: int, why: str = "") -> bool:
+        """Whether that changes anything."""
         if accounts.get(db, None, account).status == wanted:
-            return
+            return False
         accounts.set_status(db, None, account, wanted)
-        by = Change(
-            actor="system",
-            action="account.status",
-            subject=account,
-            reason=f"{wanted}: campaign {kept.name}, {kept.id}",
-        )
-        audit.append(db, self._secret, at, by)
+        reason = f"{wanted}: campaign {kept.name}, {kept.id}" + f"; {why}" * bool(why)
+        audit.append(db, self._secret, at, Change(actor=SYSTEM, action=STATUS, subject=account, reason=reason))
+        return True
 
     def _wanted(self, kept: Kept, account: str, at: int) -> Wanted:
         return Wanted(
@@ -171,6 +191,16 @@ class Acting:
 def _notice(kept: Kept, stage: str, day: int, at: int, *, silent: bool) -> Notice:
     effect = kept.spec.acts[0].effect if kept.spec.acts else "warn"
     return Notice(ids.new("ntc", at), kept.name, kept.spec.policy, stage, effect, day, at, silent)
+
+
+def _due(kept: Kept, at: int) -> Act | None:
+    """What is done to accounts by now."""
+    begun = (act for act in kept.spec.acts if act.by == "account" and _begins(kept, act) <= at)
+    return max(begun, key=lambda act: act.after_days, default=None)
+
+
+def _begins(kept: Kept, act: Act) -> int:
+    return kept.spec.effective_at + act.after_days * DAY
 
 
 def blocks(kept: Kept) -> bool:

@@ -11,9 +11,15 @@ import msgspec
 from gapura.atlas.territories import resolve
 from gapura.rulebook.documents import BadDocument, named, table, term, when, zone_named
 from gapura.rulebook.formats import Format, parse
-from gapura.terms.campaign import Act, Audience, Campaign, Fallback, Hours, Pace
+from gapura.terms.campaign import Act, Audience, Campaign, Fallback, Hours, Pace, Retries
 
-PARTS: dict[str, type[msgspec.Struct]] = {"audience": Audience, "fallback": Fallback, "hours": Hours, "pace": Pace}
+PARTS: dict[str, type[msgspec.Struct]] = {
+    "audience": Audience,
+    "fallback": Fallback,
+    "hours": Hours,
+    "pace": Pace,
+    "retries": Retries,
+}
 
 
 def read(content: bytes, written_in: Format) -> Campaign:

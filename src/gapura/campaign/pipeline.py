@@ -7,81 +7,44 @@ Each is a job of the keeper: what a kill cuts off is done again, and every stage
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
-from gapura.campaign import act, compose, deliver, hear, plan, schedule, select, survey, track, webhook
+from gapura.campaign import act, compose, deliver, plan, schedule, select, survey, track, webhook
 from gapura.campaign.act import Acting, Why
+from gapura.campaign.around import Around
 from gapura.campaign.compose import Said
 from gapura.campaign.deliver import Sender
+from gapura.campaign.notice.pipeline import SENDING, Notices
 from gapura.campaign.plan import DAY
 from gapura.campaign.schedule import Spread, Step
 from gapura.campaign.select import Selected
 from gapura.clock import SECOND, Clock
-from gapura.store import accounts, audiences, campaigns, deliveries, evidence, grounds, jobs, members, outbox, returned
+from gapura.store import accounts, appeals, audiences, campaigns, deliveries, evidence, grounds, jobs, members
 from gapura.store.audiences import Member, Question, Spared
 from gapura.store.base import Connection, Work
 from gapura.store.campaigns import Kept
-from gapura.store.deliveries import Delivery
 from gapura.store.jobs import Job
 from gapura.store.members import Next
 from gapura.store.rulebooks import By
 from gapura.store.sqlite import Store
 from gapura.terms.campaign import Campaign
-from gapura.terms.letter import Arrived, Letter, Receipt, Way
+from gapura.terms.letter import Arrived, Letter
 from gapura.terms.rulebook import Policy
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
 
-DAILY, SENDING = "campaign.day", "campaign.send"
+DAILY = "campaign.day"
 HOUR = 3600 * SECOND
 STOPPED = 60 * SECOND
 """Until a relay that took nothing from us is asked again."""
 SENDS = frozenset({"running", "recalled", "finished"})
 """States in which what is planned goes out: afterwards, that is corrections and releases alone."""
-
-
-class Around(Protocol):
-    """What the river needs of the process that it runs in."""
-
-    def policy(self, kept: Kept) -> Policy:
-        """As it is in force, or as it would be.  Raises BadDocument, NotFound."""
-
-    def spared(self, policy: Policy, at: int) -> Callable[[str, str], bool] | None:
-        """None where no rule of it asks about accounts."""
-
-    def locate(self, address: str) -> str:
-        """The territory, "" where it is not certain."""
-
-    def place_data(self) -> str: ...
-
-    def territories(self) -> tuple[str, ...]: ...
-
-    def page(self, account: str, at: int) -> tuple[str, str]:
-        """Of its status, and of the form where it objects; "": there is none."""
-
-    def ways(self, territories: Iterable[str], also: Policy | None = None) -> tuple[Way, ...]:
-        """Who serves all of these places, by what is in force and by this policy."""
-
-    def publish(self, accounts: Iterable[str]) -> None: ...
-
-    def against(self, kept: Kept) -> list[str]:
-        """What keeps its dates from being put in force, in words.  Raises BadDocument, NotFound, Conflict."""
-
-    async def arm(self, kept: Kept, by: By) -> tuple[str, str]:
-        """Puts the campaign's dates in force: the policy version, and the one before."""
-
-    async def for_everybody(self, kept: Kept, starts: int, by: By) -> str:
-        """From then on they hold for whoever was told of nothing, too; the policy version, "" where nothing of it is in
-        force."""
-
-    async def disarm(self, kept: Kept, by: By) -> None:
-        """Puts the former version back, if the campaign's is still in force."""
 
 
 class Done(NamedTuple):
@@ -97,9 +60,8 @@ class River:
     def __init__(self, store: Store, around: Around, sender: Sender, clock: Clock) -> None:
         self._store, self._around, self._sender, self._clock = store, around, sender, clock
         self._acting = Acting(store.secret, lambda kept, told_at, at: plan.day(kept.spec, told_at, at))
-        self._told = track.Told(self._acting.since, self._acting.no_more)
+        self.notices = Notices(around, self._acting, clock)
         self._spreads: dict[str, Spread] = {}
-        self._touched: set[str] = set()
         self.stopped = ""
         """Why the relay takes nothing from us; "": it does."""
 
@@ -114,7 +76,7 @@ class River:
     async def send(self, job: Job) -> int | None:
         """A job's handler; `job.key` is the campaign."""
         try:
-            await deliver.run(self._store, self._sender, self, job.key, self._clock, lambda: self._may(job.key))
+            await deliver.run(self._store, self._sender, self.notices, job.key, self._clock, lambda: self._may(job.key))
             self.stopped = ""
         except deliver.StillBusy:
             return self._clock() + SECOND
@@ -143,8 +105,7 @@ class River:
         if not kept.armed:
             await self._arm(kept, at)
         await self._beside(kept, asked, spared)
-        days = kept.spec.fallback.header_days
-        await self._write(lambda db: track.by_header(db, kept.id, days, at, self._told))
+        await self._write(lambda db: track.by_header(db, kept.id, kept.spec, at, self.notices.told))
         until = self._next(kept.spec, at) + HOUR
         spread = self._spreads.setdefault(kept.id, Spread(kept.spec.pace))
         planned = await schedule.plan(self._store, kept.id, until, at, self._walker(kept.spec, at), spread)
@@ -152,6 +113,33 @@ class River:
         self._publish()
         await self._write(lambda db: jobs.ring(db, SENDING, kept.id, at))
         return Done(selected, planned)
+
+    async def heard(self, job: Job) -> None:
+        """A job's handler; `job.key` is an objection under which the policy was lifted: it was filed, or decided."""
+        at = self._clock()
+
+        def work(db: Connection) -> None:
+            about = appeals.get(db, None, job.key)
+            for member in members.of_account(db, about.account):
+                kept = campaigns.get(db, member.campaign)
+                if kept.spec.policy == about.policy and kept.state != "recalled":
+                    if about.state in appeals.OPEN:
+                        self._acting.put_off(db, kept, about.account, at)
+                    elif about.state != "granted":
+                        self._acting.put_back(db, kept, about.account, at)
+            self.notices.touched.add(about.account)
+
+        await self._write(work)
+        self._publish()
+
+    def hear(self, db: Connection, arrived: Arrived, at: int) -> int:
+        """What a message that came back says; how many notices it moved."""
+        return self.notices.hear(db, arrived, at)
+
+    def took(self, db: Connection, endpoint: str, payload: str, code: int, at: int) -> None:
+        """An endpoint took an event of the outbox.  In the store's transaction; `publish` afterwards."""
+        if (found := webhook.taken(payload, endpoint, code, at)) is not None:
+            self.notices.took(db, *found)
 
     def look_again(self, db: Connection) -> None:
         """Place data or a policy are others now: whoever is not affected any more is released at once."""
@@ -170,7 +158,7 @@ class River:
         asked = self.question(kept, policy, at)
         found = await select.sample(self._store, asked, self._around.spared(policy, asked.due_at), most)
         stage = plan.stages(kept.spec)[0]
-        said = self._said(kept)
+        said = self.notices.said(kept)
 
         def work(db: Connection) -> list[Letter]:
             return [self._shown(db, said, member, stage, asked, at) for member in found]
@@ -195,7 +183,7 @@ class River:
             found = members.acted_on(db, kept.id, after, act.BATCH)
             for member in found:
                 self._acting.release(db, kept, member, Why("release", reason), at)
-                self._touched.add(member.account)
+                self.notices.touched.add(member.account)
             members.release(db, kept.id, [member.account for member in found], at)
             return [member.account for member in found]
 
@@ -217,88 +205,9 @@ class River:
         """Who is affected, as the store is asked."""
         return select.question(kept.id, kept.spec, policy, self._around.territories(), at)
 
-    # What `deliver` asks of the river, in the store's transaction.
-
-    def draft(self, db: Connection, notice: Delivery, at: int) -> tuple[Delivery, Letter | None]:
-        """The notice and its letter; None where there is nobody left to write to."""
-        if notice.state != "planned" and (letter := deliveries.letter(db, notice.id)) is not None:
-            return notice, letter
-        kept = campaigns.get(db, notice.campaign)
-        role = notice.contact or self._contact(db, notice)
-        if not role or "mail" not in kept.spec.channels:
-            self.announce(db, notice, self.letter(db, kept, notice, at))
-            self._unreachable(db, kept, notice, at)
-            return notice, None
-        addressed = deliveries.address(db, notice, role)
-        return addressed, self.letter(db, kept, addressed, at)
-
-    def announce(self, db: Connection, notice: Delivery, letter: Letter) -> None:
-        """To programs, once, whomever the letter goes to."""
-        if not notice.tried and "webhook" in campaigns.get(db, notice.campaign).spec.channels:
-            outbox.put(db, f"campaign.{letter.kind}", notice.account, webhook.told(letter), letter.written_at)
-
-    def settle(self, db: Connection, notice: Delivery, receipt: Receipt) -> Delivery:
-        """What an attempt brought."""
-        self._touched.add(notice.account)
-        after = track.settle(db, notice, receipt, self._contact, self._told)
-        if after.state == "unreachable":
-            self._tell_by_header(db, campaigns.get(db, notice.campaign), after, receipt.at)
-        return after
-
-    def bounced(self, db: Connection, message_id: str, answer: str, at: int) -> bool:
-        """It came back; whether it was one of ours, and that was not known yet."""
-        notice = deliveries.of_message(db, message_id)
-        if notice is None:
-            return False
-        self._touched.add(notice.account)
-        after = track.bounce(db, notice, answer, at, self._contact, self._told)
-        if after is not None and after.state == "unreachable":
-            self._tell_by_header(db, campaigns.get(db, notice.campaign), after, at)
-        if after is not None:
-            jobs.ring(db, SENDING, notice.campaign, at)
-        return after is not None
-
-    def hear(self, db: Connection, arrived: Arrived, at: int) -> int:
-        """What a message that came back says; how many notices it moved."""
-        return hear.take(db, arrived, self.bounced, at)
-
-    def letter(self, db: Connection, kept: Kept, notice: Delivery, at: int) -> Letter:
-        """What this notice says."""
-        account = accounts.get(db, None, notice.account)
-        member = members.get(db, kept.id, account.id)
-        assert member is not None  # noqa: S101 - only members are planned for
-        return compose.letter(self._said(kept), account, member, notice, grounds.of_member(db, member), at)
-
     def publish(self) -> None:
         """Gates hear of every account that was touched since."""
         self._publish()
-
-    def _said(self, kept: Kept) -> Said:
-        policy = self._around.policy(kept)
-        return Said(
-            spec=kept.spec,
-            source=policy.pack.source,
-            page=self._around.page,
-            ways=lambda places: self._around.ways(places, policy),
-            day=lambda told_at, at: plan.day(kept.spec, told_at, at),
-        )
-
-    def _contact(self, db: Connection, notice: Delivery) -> str:
-        """Whoever could not be reached with one notice is not written to with the next."""
-        account = returned.reachable(db, accounts.get(db, None, notice.account), self._clock())
-        others = deliveries.of_account(db, notice.account, notice.campaign)
-        tried = {*notice.tried, *(role for one in others for role in one.tried)}
-        return compose.contact(account.contacts, campaigns.get(db, notice.campaign).spec.fallback, tried)
-
-    def _unreachable(self, db: Connection, kept: Kept, notice: Delivery, at: int) -> None:
-        deliveries.move(db, notice, "give_up", at)
-        self._tell_by_header(db, kept, notice, at)
-
-    def _tell_by_header(self, db: Connection, kept: Kept, notice: Delivery, at: int) -> None:
-        member = members.get(db, kept.id, notice.account)
-        if member is not None and member.state == "affected" and notice.kind in track.TELLING:
-            self._acting.post(db, kept, notice.account, notice.stage, plan.day(kept.spec, member.told_at, at), at)
-            self._touched.add(notice.account)
 
     def _due(self, kept: Kept, at: int) -> Callable[[str], tuple[int, int]]:
         return lambda zone: plan.following(kept.spec, 0, zone, plan.day(kept.spec, 0, at), at)
@@ -319,7 +228,7 @@ class River:
         def then(db: Connection, released: list[Member]) -> None:
             for member in released:
                 self._acting.release(db, kept, member, act.why(db, asked, member), at)
-                self._touched.add(member.account)
+                self.notices.touched.add(member.account)
 
         return then
 
@@ -331,7 +240,7 @@ class River:
         record = msgspec.structs.replace(asked.audience, source="record")
         asked = msgspec.structs.replace(asked, audience=record, outside=everywhere)
         async for of in select.slices(self._store, asked):
-            self._touched.update(
+            self.notices.touched.update(
                 await self._write(lambda db, of=of: self._acting.beside(db, kept, asked, of, spared))  # type: ignore[misc]
             )
 
@@ -344,7 +253,7 @@ class River:
         """`work` is given the account behind which it goes on, and gives those that it looked at."""
         after, count = "", 0
         while found := await self._write(lambda db, after=after: work(db, after)):  # type: ignore[misc]
-            self._touched.update(found)
+            self.notices.touched.update(found)
             after, count = found[-1], count + len(found)
         return count
 
@@ -363,7 +272,7 @@ class River:
         return self._get(name).state in SENDS
 
     def _publish(self) -> None:
-        touched, self._touched = self._touched, set()
+        touched, self.notices.touched = self.notices.touched, set()
         if touched:
             self._around.publish(sorted(touched))
 

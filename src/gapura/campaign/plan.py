@@ -154,13 +154,21 @@ def _acts(campaign: Campaign) -> Iterator[Lint]:
 
 
 def _ways(campaign: Campaign) -> Iterator[Lint]:
-    if "mail" not in campaign.channels and not campaign.fallback.header_days:
-        yield Lint("nobody-told", "refuse", "without mail and without fallback.header_days nobody ever counts as told")
+    counted = set(campaign.counts_as_told) & set(campaign.channels)
+    if not counted and not campaign.fallback.header_days:
+        yield Lint(
+            "nobody-told", "refuse",
+            "no channel is in counts_as_told, and fallback.header_days is 0: nobody ever counts as told",
+        )  # fmt: skip
+    if unsent := set(campaign.counts_as_told) - set(campaign.channels) - {"mail"}:
+        yield Lint("not-sent", "refuse", f"counts_as_told names {', '.join(unsent)}, which is not among the channels")
     if "header" not in campaign.channels and campaign.fallback.header_days:
         yield Lint("no-header", "refuse", "fallback.header_days counts warned answers; add the channel header")
-    if "mail" in campaign.channels and not campaign.fallback.header_days:
+    if counted and not campaign.fallback.header_days:
         yield Lint(
-            "exempt-for-ever", "warn", "whoever cannot be reached by mail stays exempt: fallback.header_days is 0"
+            "exempt-for-ever",
+            "warn",
+            f"whoever cannot be reached by {' or '.join(sorted(counted))} stays exempt: fallback.header_days is 0",
         )
 
 

@@ -13,15 +13,10 @@ from gapura.clock import SECOND
 from gapura.store import deliveries, members
 from gapura.store.base import Connection
 from gapura.store.deliveries import Delivery
+from gapura.terms.campaign import Campaign, Retries
 from gapura.terms.letter import Receipt
 
 MINUTE = 60 * SECOND
-AGAIN = (5, 15, 30, 60, 120, 240, 480, 960)
-"""Minutes until a deferred notice is tried again; after the last one this contact counts as not to be reached."""
-OURS = 4
-"""Without an answer it is the relay that is away, not the contact: it is tried on and on, after the fourth pause."""
-UNSURE = MINUTE
-"""Until a notice of which nobody knows whether it arrived is sent once more, as the same message."""
 TELLING = frozenset({"notice", "effective"})
 
 
@@ -32,41 +27,54 @@ class Told(NamedTuple):
     no_more: Callable[[Connection, str, str, int], None]
 
 
-Contact = Callable[[Connection, Delivery], str]
-"""The role that is written to next; "" where none is left."""
+class Then(NamedTuple):
+    """`contact`: the role that is written to next, "" where none is left."""
+
+    contact: Callable[[Connection, Delivery], str]
+    told: Told
 
 
-def settle(db: Connection, notice: Delivery, receipt: Receipt, contact: Contact, told: Told) -> Delivery:
+def settle(db: Connection, notice: Delivery, receipt: Receipt, spec: Campaign, then: Then) -> Delivery:
     """What an attempt brought.  `notice` is `sending`, or `unsure` where a journal knows better."""
     said = {"code": receipt.code, "answer": receipt.answer, "sha256": receipt.sha256 or notice.sha256}
     at = receipt.at
     if receipt.outcome == "delivered":
         after = deliveries.move(db, notice, "deliver", at, delivered_at=at, **said)
-        if notice.kind in TELLING:
-            told.since(db, notice.campaign, notice.account, (f"mail to {after.contact}", after.stage), at)
+        if notice.kind in TELLING and "mail" in spec.counts_as_told:
+            then.told.since(db, notice.campaign, notice.account, (f"mail to {after.contact}", after.stage), at)
         return after
     if receipt.outcome == "unsure":
-        return deliveries.move(db, notice, "lose", at, due_at=at + UNSURE, copies=notice.copies + 1, **said)
-    if receipt.outcome == "deferred" and (ours := receipt.code == 0) | (notice.attempts <= len(AGAIN)):
-        pause = AGAIN[min(max(notice.attempts, 1), OURS if ours else len(AGAIN)) - 1] * MINUTE
-        return deliveries.move(db, notice, "defer", at, due_at=at + pause, **said)
-    return elsewhere(db, deliveries.move(db, notice, "refuse", at, **said), contact, at)
+        return deliveries.move(
+            db, notice, "lose", at, due_at=at + spec.retries.unsure * MINUTE, copies=notice.copies + 1, **said
+        )
+    if receipt.outcome == "deferred" and (pause := _pause(spec.retries, notice.attempts, receipt)):
+        return deliveries.move(db, notice, "defer", at, due_at=at + pause * MINUTE, **said)
+    return elsewhere(db, deliveries.move(db, notice, "refuse", at, **said), then, at)
 
 
-def bounce(db: Connection, notice: Delivery, answer: str, at: int, contact: Contact, told: Told) -> Delivery | None:
+def _pause(retries: Retries, attempts: int, receipt: Receipt) -> int:
+    """Minutes; 0: this contact was tried often enough.  Without an answer it is the relay that is away, and not the
+    contact: it is tried on and on."""
+    again = retries.deferred[min(max(attempts, 1), len(retries.deferred)) - 1]
+    if receipt.code == 0:
+        return min(again, retries.away)
+    return again if attempts <= len(retries.deferred) else 0
+
+
+def bounce(db: Connection, notice: Delivery, answer: str, at: int, then: Then) -> Delivery | None:
     """It came back.  None where that is known, or where it was not under way."""
     if notice.state not in {"delivered", "unsure"}:
         return None
     after = deliveries.move(db, notice, "bounce", at, answer=answer)
     if notice.kind in TELLING and not _told_otherwise(db, notice):
-        told.no_more(db, notice.campaign, notice.account, at)
-    return elsewhere(db, after, contact, at)
+        then.told.no_more(db, notice.campaign, notice.account, at)
+    return elsewhere(db, after, then, at)
 
 
-def elsewhere(db: Connection, notice: Delivery, contact: Contact, at: int) -> Delivery:
+def elsewhere(db: Connection, notice: Delivery, then: Then, at: int) -> Delivery:
     """To the next contact, at once; or nowhere."""
     tried = (*notice.tried, notice.contact) if notice.contact else notice.tried
-    following = contact(db, msgspec.structs.replace(notice, tried=tried))
+    following = then.contact(db, msgspec.structs.replace(notice, tried=tried))
     if not following:
         return deliveries.move(db, notice, "give_up", at, tried=tried)
     return deliveries.move(
@@ -74,11 +82,11 @@ def elsewhere(db: Connection, notice: Delivery, contact: Contact, at: int) -> De
     )
 
 
-def by_header(db: Connection, campaign: str, days: int, at: int, told: Told) -> int:
+def by_header(db: Connection, campaign: str, spec: Campaign, at: int, told: Told) -> int:
     """Those who were told by their answers alone, on enough days; how many that are anew."""
-    if not days:
+    if not spec.fallback.header_days:
         return 0
-    found = members.told_by_header(db, campaign, days)
+    found = members.told_by_header(db, campaign, spec.fallback.header_days, mail="mail" in spec.counts_as_told)
     for account, _ in found:
         told.since(db, campaign, account, ("header", "header"), at)
     return len(found)

@@ -1,13 +1,53 @@
 """The webhook channel: the same letter as values, for an account whose programs are told and not only its people.
 
 It is put into the outbox in the transaction in which the letter is made, once for a notice, whomever that is written
-to.  It tells; it does not count as told, since nobody knows who listens there.
+to.  It tells; it counts as told where the campaign says so, since only the operator knows who listens there.
 """
 
+import hashlib
 from typing import Any
 
+import msgspec
+
 from gapura.clock import text
+from gapura.store.taken import Taken
 from gapura.terms.letter import CODES, Evidence, Letter, message_id, token
+
+TOPIC = "campaign."
+
+
+class _Data(msgspec.Struct, frozen=True):
+    campaign: str
+    stage: str
+
+
+class Posted(msgspec.Struct, frozen=True):
+    """What of an event in the outbox tells which notice it is."""
+
+    id: str
+    type: str
+    account: str
+    data: _Data
+
+    @property
+    def kind(self) -> str:
+        return self.type.removeprefix(TOPIC)
+
+
+def taken(payload: str, webhook: str, code: int, at: int) -> tuple[Posted, Taken] | None:
+    """An event that the endpoint took, as proof; None for one that is no campaign's."""
+    try:
+        posted = msgspec.json.decode(payload, type=Posted)
+    except msgspec.ValidationError:  # the data of other events are others
+        return None
+    if not posted.type.startswith(TOPIC):
+        return None
+    digest = hashlib.sha256(payload.encode()).hexdigest()
+    data = posted.data
+    return posted, Taken(
+        campaign=data.campaign, account=posted.account, stage=data.stage, webhook=webhook, event=posted.id, code=code,
+        sha256=digest, at=at,
+    )  # fmt: skip
 
 
 def told(letter: Letter) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import hmac
 from collections import Counter
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -34,11 +35,22 @@ MOST_WAIT_S = 6 * 3600
 GONE = 410
 
 
+class Ear(Protocol):
+    """Who wants to know that an endpoint has taken something."""
+
+    def took(self, db: Connection, endpoint: str, payload: str, code: int, at: int) -> None:
+        """In the transaction that notes it; `code` is the status of the answer."""
+
+    def publish(self) -> None:
+        """Once that is stored."""
+
+
 class Outbox:
     """Sends what `store.outbox` holds.  Belongs to the event loop that it runs on."""
 
     def __init__(self, store: Store, clock: Clock, transport: Transport | None = None) -> None:
         self._store, self._clock = store, clock
+        self.ear: Ear | None = None
         self._transport = transport or Transport()
         self._under_way: Counter[str] = Counter()
         self._posts: set[asyncio.Task[None]] = set()
@@ -101,6 +113,8 @@ class Outbox:
             crash.point("after-webhook")
             work = self._store.write(lambda db: self._settle(db, webhook, claim, said))
             await asyncio.wrap_future(work)
+            if self.ear is not None:
+                self.ear.publish()
         except (StoreFailed, OSError) as error:
             log.warning("what became of a webhook is not stored; it is told again", of=claim.id, error=str(error))
         finally:
@@ -110,6 +124,8 @@ class Outbox:
         at = self._clock()
         if 200 <= said.code < 300:  # noqa: PLR2004 - the successes of HTTP
             outbox.delivered(db, claim, said, at)
+            if self.ear is not None:
+                self.ear.took(db, webhook.id, claim.payload, said.code, at)
         elif said.code == GONE:
             webhooks.end(db, webhook.id, "gone")
             log.warning("a webhook wants nothing more", webhook=webhook.id)

@@ -37,6 +37,8 @@ OPEN: tuple[State, ...] = tuple(state for state, moves in MOVES.items() if moves
 DAY = 86_400 * SECOND
 LETTER = "appeal.letter"
 OVERDUE = "appeal.overdue"
+HEARD = "appeal.heard"
+"""The job of whoever has done something to accounts by the policy: it was lifted, or is so no more."""
 # Whoever was denied may object again with a new reason, but not for ever.
 MOST, WITHIN = 3, 90 * DAY
 
@@ -135,6 +137,8 @@ def file(db: Connection, filed: Filed, terms: Appeals, actor: str, at: int) -> A
     _note(db, made, "file", actor)
     _write_to(db, made, "receipt")
     jobs.put(db, OVERDUE, made.id, due_at)
+    if interim:
+        jobs.ring(db, HEARD, made.id, at)
     tell(db, made, "received", at)
     return made
 
@@ -263,6 +267,8 @@ def _decide(db: Connection, before: Appeal, move: Move, by: Decision, at: int) -
 
 def _over(db: Connection, after: Appeal, at: int) -> None:
     """What was granted in the meantime ends, and nobody waits any more."""
+    if after.interim:
+        jobs.ring(db, HEARD, after.id, at)
     if after.interim and exceptions.get(db, after.interim).state == "open":
         exceptions.end(db, after.interim, at)
     jobs.drop(db, OVERDUE, after.id)

@@ -154,6 +154,14 @@ def lines(connection: Connection, secret: Secret, at: int, after: int = 0) -> It
     yield from chain.write(head, map(_line, rows), lambda seq, digest: _seal(secret, seq, digest))
 
 
+def last_actor(connection: Connection, action: str, subject: str) -> str:
+    """Who did this to it last; "": nobody did."""
+    row = connection.execute(
+        "SELECT actor FROM audit WHERE subject = ? AND action = ? ORDER BY seq DESC LIMIT 1", (subject, action)
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def about(connection: Connection, subjects: Iterable[str], numbers: Iterable[int]) -> list[tuple[bytes, chain.Line]]:
     """The entries about these subjects, and those of these numbers, oldest first, each with the hash before it."""
     wanted = set(numbers)

@@ -169,15 +169,16 @@ def answered(db: Connection, campaign: str, after: int, until: int) -> None:
     )
 
 
-def told_by_header(db: Connection, campaign: str, days: int) -> list[tuple[str, int]]:
-    """Those who were answered so on enough days, and cannot be reached otherwise: account, and the last day."""
+def told_by_header(db: Connection, campaign: str, days: int, *, mail: bool = True) -> list[tuple[str, int]]:
+    """Those who were answered so on enough days, and cannot be reached otherwise: account, and the last day.  Without
+    `mail` a letter that arrived does not count."""
     rows: Any = db.execute(
         "SELECT h.account, max(h.day) FROM campaign_header h JOIN campaign_account m USING (campaign, account)"
-        " WHERE h.campaign = ?1 AND m.told_at = 0 AND m.state = 'affected' AND NOT EXISTS ("
+        " WHERE h.campaign = ?1 AND m.told_at = 0 AND m.state = 'affected' AND NOT (?3 AND EXISTS ("
         "  SELECT 1 FROM delivery d WHERE d.campaign = ?1 AND d.account = h.account"
-        "  AND d.state NOT IN ('unreachable', 'cancelled'))"
+        "  AND d.state NOT IN ('unreachable', 'cancelled')))"
         " GROUP BY h.account HAVING count(*) >= ?2 ORDER BY h.account",
-        (campaign, days),
+        (campaign, days, mail),
     )
     return [(str(account), int(day)) for account, day in rows]
 

@@ -12,9 +12,11 @@ from gapura.shapes import LANGUAGE, TERRITORY, shaped
 from gapura.terms.letter import Way
 
 Channel = Literal["mail", "webhook", "header"]
+Counting = Literal["mail", "webhook"]
 Effect = Literal["warn", "block", "suspend"]
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=2000)]
+Minutes = Annotated[int, Meta(ge=1, le=10_080)]
 Days = Annotated[int, Meta(ge=0, le=3650)]
 StageName = Annotated[str, shaped(r"^T([+-][1-9][0-9]{0,3})?\Z", "T, or days before or after it, as T-14 or T+7")]
 Code = Annotated[str, TERRITORY]
@@ -67,12 +69,24 @@ class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     header_days: Annotated[int, Meta(ge=0, le=366)] = 0
 
 
+class Retries(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Minutes until a letter is tried again.  `deferred`: after each time that the other side put it off; after the
+    last one the contact counts as not to be reached.  `away`: the most where the relay does not answer at all; then it
+    is tried on and on.  `unsure`: until one is sent once more of which nobody knows whether it arrived."""
+
+    deferred: Annotated[tuple[Minutes, ...], Meta(min_length=1, max_length=50)] = (5, 15, 30, 60, 120, 240, 480, 960)
+    away: Minutes = 60
+    unsure: Minutes = 1
+
+
 class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`policy` is one of the policy version `version` ("": what is in force when it starts).  `effective_at` is the
     day, `zone` the campaign's own where an account states none, and `language` likewise.  `notice_days`: nobody is
-    blocked who was not told at least so long before.  `full_addresses`: evidence names addresses and not only
-    networks.  `provider`, `product`: what stops, in the words of people.  `ways`: where to go instead; empty: the
-    providers of this gateway that serve the place.  `texts`: language → name of a text → other words for it."""
+    blocked who was not told at least so long before.  `counts_as_told`: channels by which somebody counts as told,
+    beside `fallback.header_days`: mail that was taken, a webhook that was answered 2xx.  `full_addresses`: evidence
+    names addresses and not only networks.  `provider`, `product`: what stops, in the words of people.  `ways`: where to
+    go instead; empty: the providers of this gateway that serve the place.  `texts`: language → name of a text → other
+    words for it."""
 
     name: Annotated[str, shaped(r"^[a-z0-9][a-z0-9-]{0,62}\Z", "a short name of small letters, digits and hyphens")]
     policy: Short
@@ -87,7 +101,9 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     notice_days: Days = 14
     acts: tuple[Act, ...] = (Act(effect="block"),)
     channels: tuple[Channel, ...] = ("mail", "header")
+    counts_as_told: tuple[Counting, ...] = ("mail",)
     fallback: Fallback = Fallback()
+    retries: Retries = Retries()
     hours: Hours = Hours()
     pace: Pace = Pace()
     full_addresses: bool = False
