@@ -70,3 +70,9 @@ def test_a_link_for_who_has_no_letter(run: Run, tmp_path: Path, monkeypatch: pyt
     assert kept.read_text().startswith("https://notice.example.com/enter/object.")
     listed = run("audit", "list", "--json").stdout
     assert "by phone" in listed and "/enter/" not in listed
+    other = run("appeal", "revoke-link", "globex", "--link", made["url"], "--reason", "forwarded")
+    assert other.exit_code != 0, "it is another account's"
+    assert run("appeal", "revoke-link", "acme", "--reason", "forwarded").exit_code == 2
+    revoked = run("appeal", "revoke-link", "acme", "--link", made["url"], "--reason", "forwarded")
+    assert revoked.stdout == "this link opens nothing any more\n"
+    assert "every link" in run("appeal", "revoke-link", "acme", "--all", "--reason", "forwarded").stdout

@@ -112,7 +112,7 @@ class Scene:
         return f"http://127.0.0.1:{self.port}"
 
     def link(self, account: str, scope: links.Scope = "object", days: int = 30) -> str:
-        return links.sign(self.store.secret, account, scope, self.clock() + days * DAY)
+        return links.sign(self.store.secret, links.Pass(account, scope, self.clock() + days * DAY, self.clock()))
 
     def browser(self, account: str = "", scope: links.Scope = "object") -> Browser:
         made = Browser(self.port)

@@ -9,6 +9,7 @@ from tests.portal.conftest import BLOCK_FROM, Browser, Scene, turn
 from gapura.portal import limits
 from gapura.store import accounts, appeals, audit, exceptions, keys, links
 from gapura.store.appeals import Decision
+from gapura.store.base import Connection
 from gapura.store.exceptions import Wanted
 from gapura.store.visits import DAY
 
@@ -124,6 +125,35 @@ def test_a_link_ends_and_so_does_what_it_opened(scene: Scene) -> None:
     scene.clock.turn(days=1)
     over = browser.get(f"/enter/{link}")
     assert over.status == 401 and "not valid any more" in over.text
+
+
+@pytest.mark.parametrize("all_", [False, True])
+def test_a_link_that_was_revoked_says_so_and_ends_what_it_opened(scene: Scene, *, all_: bool) -> None:
+    link, other = scene.link(scene.acme), scene.link(scene.acme, days=20)
+    browser, by_key = scene.browser(), scene.browser()
+    browser.get(f"/enter/{link}")
+    by_key.send("/enter", {"key": scene.key})
+    found = links.opened(scene.store.secret, link, scene.clock())
+    assert found and browser.get("/account").status == 200
+    scene.clock.turn(seconds=1)
+
+    def revoke(db: Connection) -> None:
+        if all_:
+            links.revoke_all(db, scene.acme, scene.clock())
+        else:
+            links.revoke(db, found, scene.clock())
+
+    scene.store.write(revoke).result()
+    assert browser.get("/account").headers["location"] == "/"
+    assert "was revoked" in browser.get("/?lang=en").text
+    again = scene.browser().get(f"/enter/{link}?lang=en")
+    assert again.status == 401 and "This link was revoked" in again.text and "set-cookie" not in again.headers
+    said = browser.get("/account.json", authorization=f"Bearer {link}")
+    assert said.status == 401 and "revoked" in said.text
+    assert scene.browser().get(f"/enter/{other}").status == (401 if all_ else 303)
+    assert by_key.get("/account").status == (303 if all_ else 200)
+    scene.clock.turn(seconds=1)
+    assert scene.browser(scene.acme).get("/account").status == 200, "a new one"
 
 
 def test_a_link_to_read_is_no_leave_to_object(scene: Scene) -> None:

@@ -13,7 +13,7 @@ HEAD = (*COLUMNS, "interim", "exception")
 STATES = ("received", "under_review", "granted", "denied", "withdrawn")
 
 
-@click.group(short_help="Objections of accounts: list, show, file, take, decide, link.")
+@click.group(short_help="Objections of accounts: list, show, file, take, decide, link, revoke-link.")
 def appeal() -> None:
     """What accounts say against a policy that concerns them, and what a person decided."""
 
@@ -102,6 +102,22 @@ def link(api: Api, out: Output, account: str, organisation: str, **said: Any) ->
     done = api.post(f"/accounts/{account_id(api, account, organisation)}/link", body)
     told = {"account": account, "until": done["ends"], "link": once(done["url"], f"{done['account']}.link", out)}
     out.say(done, lambda: pairs(told))
+
+
+@appeal.command("revoke-link")
+@click.argument("account")
+@organisation
+@click.option("--link", default="", help="The link, or its last part.")
+@click.option("--all", is_flag=True, help="Every link that the account has by now, those in letters too.")
+@click.option("--reason", required=True, help="Why; it stands in the audit.")
+@speaks("appeal.revoke-link")
+def revoke_link(api: Api, out: Output, account: str, organisation: str, **said: Any) -> None:
+    """Make a link void, and whoever came in by it.  Its reader is told so."""
+    if bool(said["link"]) == said["all"]:
+        raise click.UsageError("say --link or --all")
+    done = api.post(f"/accounts/{account_id(api, account, organisation)}/link/revoke", said)
+    what = "every link that it had" if said["all"] else "this link"
+    out.say(done, lambda: f"{what} opens nothing any more")
 
 
 def _say(out: Output, done: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from gapura.portal.cases import LONGEST_REASON, Case, Objection, Overview, overv
 from gapura.portal.entry import Door
 from gapura.portal.hearing import Hearing
 from gapura.portal.pages import STYLE, Pages
-from gapura.store import accounts
+from gapura.store import accounts, links
 from gapura.store.base import Connection
 from gapura.store.links import Pass
 from gapura.terms.caller import Account
@@ -145,10 +145,18 @@ class Portal:
             self._counts.take(limits.KEYS, address)
             raise
 
+    async def _who(self, request: Request) -> Pass | None:
+        found = self._door.browser(request, self._clock())
+        return found if await self._valid(found) else None
+
+    async def _valid(self, found: Pass | None) -> bool:
+        return found is not None and not await self._hearing.read(lambda db: links.is_revoked(db, found))
+
     async def _front(self, request: Request) -> Response:
-        if self._door.browser(request, self._clock()):
+        found = self._door.browser(request, self._clock())
+        if await self._valid(found):
             return _to("/account", request)
-        return self._entrance(request)
+        return self._entrance(request, "revoked" if found else "")
 
     async def _style(self, _: Request) -> Response:
         return Response(STYLE, media_type="text/css", headers={"cache-control": "max-age=3600"})
@@ -171,6 +179,8 @@ class Portal:
         found = self._door.by_link(request.path_params["link"], at)
         if found is None:
             return self._entrance(request, "over", 401)
+        if not await self._valid(found):
+            return self._entrance(request, "revoked", 401)
         answer = _to("/object" if request.url.path.endswith("/object") else "/account", request)
         self._door.let_in(answer, found, at)
         return answer
@@ -182,7 +192,7 @@ class Portal:
         return answer
 
     async def _account(self, request: Request) -> Response:
-        if (who := self._door.browser(request, self._clock())) is None:
+        if (who := await self._who(request)) is None:
             return _to("/", request)
         seen = await self._seen(request, who)
         title = seen.voice.say("account.title", account=seen.account.external_id)
@@ -192,7 +202,7 @@ class Portal:
         return (await self._seen(request, who)).shown
 
     async def _object(self, request: Request) -> Response:
-        who = self._door.browser(request, self._clock())
+        who = await self._who(request)
         if who is None:
             return _to("/", request)
         seen = await self._seen(request, who)
@@ -220,7 +230,7 @@ class Portal:
         return (await self._seen(request, who)).objection(made)
 
     async def _objection(self, request: Request) -> Response:
-        if (who := self._door.browser(request, self._clock())) is None:
+        if (who := await self._who(request)) is None:
             return _to("/", request)
         seen = await self._seen(request, who)
         shown = self._pages.objection(seen.voice, seen.zone, seen.objection(request.path_params["id"]))
@@ -231,7 +241,7 @@ class Portal:
         return (await self._seen(request, who)).objection(request.path_params["id"])
 
     async def _withdraw(self, request: Request) -> Response:
-        who = self._door.browser(request, self._clock())
+        who = await self._who(request)
         if who is None:
             return _to("/", request)
         self._door.check_form(request, (await _form(request)).get("form", ""))

@@ -46,7 +46,8 @@ class Door:
         return links.opened(self._secret, request.cookies.get(self._cookie, ""), at)
 
     def by_link(self, token: str, at: int) -> Pass | None:
-        return links.opened(self._secret, token, at)
+        found = links.opened(self._secret, token, at)
+        return found._replace(link=found.link or found.ends) if found else None
 
     def by_key(self, db: Connection, key: str, address: str, at: int) -> Pass | None:
         """None for a key that is unknown, over or revoked, or may not be used from there.  One of a suspended account
@@ -56,7 +57,7 @@ class Door:
             return None
         if found.cidrs and not Trust(found.cidrs).trusts(address):
             return None
-        return Pass(found.account_id, "object", at + HOUR)
+        return Pass(found.account_id, "object", at + HOUR, at)
 
     def program(self, db: Connection, request: Request, at: int) -> Pass:
         """A program with `Authorization: Bearer`, and a link's last part or a key.  Raises UnknownKey."""
@@ -65,13 +66,15 @@ class Door:
         found = None
         if scheme.lower() == "bearer" and token:
             found = self.by_link(token, at) or self.by_key(db, token, self.address(request), at)
+        if found is not None and links.is_revoked(db, found):
+            raise UnknownKey("This link was revoked.")
         if found is None:
             raise UnknownKey("Send `Authorization: Bearer` with an API key of the account, or with a link's last part.")
         return found
 
     def let_in(self, answer: Response, as_: Pass, at: int) -> None:
         ends = min(as_.ends, at + HOUR)
-        token = links.sign(self._secret, as_.account, as_.scope, ends)
+        token = links.sign(self._secret, as_._replace(ends=ends))
         self._set(answer, token, max(0, (ends - at) // SECOND))
 
     def let_out(self, answer: Response) -> None:

@@ -122,6 +122,14 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
             ge=0, le=36_500, description="Days that reasons in the audit and texts of objections are kept; 0: for ever."
         ),
     ] = 0
+    keep_letters_days: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="Days after the end of a campaign that its letters' words are kept; 0: for ever. Hashes stay.",
+        ),
+    ] = 365
     snapshot_max_age: Annotated[
         Seconds, Meta(description="Seconds without the keeper after which guarded providers answer 503.")
     ] = 900.0

@@ -11,10 +11,11 @@ import msgspec
 
 from gapura.clock import SECOND
 from gapura.store import facts
-from gapura.store.base import Conflict, Connection, Shape
+from gapura.store.base import Conflict, Connection, Shape, mark, marked
 from gapura.terms.campaign import DELIVERY_MOVES, DeliveryMove, DeliveryState
 from gapura.terms.letter import Kind, Letter
 
+LETTERS_GONE = "letters_gone"
 OF_SENDING: frozenset[DeliveryMove] = frozenset({"send", "deliver", "refuse", "lose", "bounce", "give_up"})
 """Moves that have to be proven later."""
 
@@ -198,6 +199,30 @@ def letter(db: Connection, number: int) -> Letter | None:
     """None where there is none, or retention took it."""
     row = db.execute("SELECT letter FROM delivery_letter WHERE delivery = ?", (number,)).fetchone()
     return msgspec.json.decode(str(row[0]), type=Letter) if row else None
+
+
+def forget_letters(db: Connection, before: int, limit: int = 1_000) -> int:
+    """Retention: deletes a batch of what letters said, of campaigns that were finished or recalled before; how many.
+    Each letter's hash, and what became of it, stay; what is still under way is kept."""
+    closed = db.execute(
+        "SELECT id FROM campaign c WHERE state IN ('finished', 'recalled')"
+        " AND (SELECT max(at) FROM campaign_step s WHERE s.campaign = c.id) < ?",
+        (before,),
+    ).fetchall()
+    for (name,) in closed:
+        if marked(db, f"{LETTERS_GONE}/{name}"):
+            continue
+        rows = db.execute(
+            "SELECT l.delivery FROM delivery d JOIN delivery_letter l ON l.delivery = d.id WHERE d.campaign = ?"
+            " AND d.state IN ('delivered', 'bounced', 'refused', 'unreachable', 'cancelled') LIMIT ?",
+            (name, limit),
+        ).fetchall()
+        db.executemany("DELETE FROM delivery_letter WHERE delivery = ?", rows)
+        if rows:
+            return len(rows)
+        if next_due(db, str(name)) is None:
+            mark(db, f"{LETTERS_GONE}/{name}", "1")
+    return 0
 
 
 def counts(db: Connection, campaign: str) -> dict[str, dict[str, int]]:
