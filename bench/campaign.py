@@ -26,7 +26,7 @@ from typing import Any
 from gapura.atlas.packs import pack
 from gapura.atlas.territories import CODES
 from gapura.campaign import plan, schedule, select
-from gapura.campaign.act import Acting
+from gapura.campaign.act import Acting, Batch
 from gapura.campaign.schedule import Spread, Step
 from gapura.clock import SECOND, system_clock, text
 from gapura.store import campaigns
@@ -41,7 +41,7 @@ from gapura.terms.rulebook import Policy
 
 MOST_S, MOST_MB = 60.0, 1536
 DAYS = 6
-EXEMPTED = 20_000
+EXEMPTED = 50_000
 POLICY = Policy(name="openai/api", pack=pack("openai/api"))
 ZONES = ("Asia/Shanghai", "Asia/Singapore", "Asia/Jakarta", "Europe/Lisbon", "UTC")
 
@@ -120,13 +120,13 @@ async def _exempting(store: Store, kept: Kept) -> int:
     acting, after, done, begun = Acting(store.secret, lambda *_: 0), "", 0, time.perf_counter()
     while done < EXEMPTED:
         found = store.write(_batch(acting, kept, after)).result()
-        if not found:
+        if not found.last:
             break
-        after, done = found[-1], done + len(found)
+        after, done = found.last, done + len(found.changed)
     return round(done / (time.perf_counter() - begun))
 
 
-def _batch(acting: Acting, kept: Kept, after: str) -> Callable[[Connection], list[str]]:
+def _batch(acting: Acting, kept: Kept, after: str) -> Callable[[Connection], Batch]:
     return lambda db: acting.exempt(db, kept, after, system_clock())
 
 

@@ -89,8 +89,8 @@ class Operator:
         by = Change(actor="test", action="accounts.import", subject="accounts", reason="a test")
         found = await asyncio.wrap_future(store.change(by, work))
         keeper = self.it.keeper
-        keeper._write_directory()
-        keeper.hub.publish_directory(str(keeper._directory), keeper._seq)
+        keeper.telling.write()
+        keeper.hub.publish_directory(str(keeper.telling.path), keeper.telling.seq)
         digest = store.secret.digest(drawn[found[-1].external_id])
         await until(lambda: all(gate.gate.directory.find(digest) is not None for gate in self.it.gates))
         return found
@@ -128,6 +128,7 @@ class Operator:
         while await self.it.keeper.residing.step():
             pass
         await self.it.keeper.jobs.settled()
+        await self.it.keeper.telling.settled()
         self.it.keeper.hub.tick()
         await asyncio.sleep(0.02)
 

@@ -89,7 +89,9 @@ async def begun(it: Operator, document: str = JUNE) -> Person:
 async def heard(it: Operator) -> None:
     """Both gates know of each account what the keeper knows."""
     keeper, gates = it.it.keeper, it.it.gates
-    await until(lambda: all(gate._directory is not None and gate._directory.seq >= keeper._seq for gate in gates))
+    await until(
+        lambda: all(gate._directory is not None and gate._directory.seq >= keeper.telling.seq for gate in gates)
+    )
 
 
 async def entries(it: Operator) -> list[audit.Entry]:

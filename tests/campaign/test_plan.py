@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gapura.campaign import plan
@@ -56,6 +56,7 @@ instants = st.integers(instant("2023-01-01T00:00:00Z"), instant("2026-01-01T00:0
 hours = st.tuples(st.integers(0, 23), st.integers(1, 24)).filter(lambda pair: pair[0] < pair[1])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(instants, instants, zones, hours)
 def test_no_letter_at_night_and_no_notice_shorter_than_said(
     at: int, date: int, zone: str, pair: tuple[int, int]

@@ -1,7 +1,7 @@
 """Campaigns in the keeper: what the river needs of the process that it runs in."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -32,7 +32,7 @@ class Surroundings:
         settings: Callable[[], Settings],
         ruling: Ruling,
         atlas: Callable[[], Atlas],
-        publish: Callable[[Iterable[str]], None],
+        publish: Callable[[Collection[str]], None],
     ) -> None:
         self._store, self._settings, self._ruling, self._atlas = store, settings, ruling, atlas
         self._tell = publish
@@ -89,7 +89,7 @@ class Surroundings:
             and all(covers(policy, place, at) for place in places for policy in _guards(policies, one.provider))
         )
 
-    def publish(self, accounts_: Iterable[str]) -> None:
+    def publish(self, accounts_: Collection[str]) -> None:
         self._tell(accounts_)
 
     def against(self, kept: Kept) -> list[str]:

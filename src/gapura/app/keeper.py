@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
@@ -43,25 +43,23 @@ from gapura.keeper.recover import recover
 from gapura.keeper.remembering import Remembering
 from gapura.keeper.residing import Residing
 from gapura.keeper.returning import Returning
+from gapura.keeper.telling import Telling
 from gapura.portal import Portal
 from gapura.providers.prices import of_book
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.documents import BadDocument
 from gapura.rulebook.lints import Limits
 from gapura.settings import BadSetting, Settings
-from gapura.store import accounts, appeals, audit, directory, keys
-from gapura.store.base import Connection, StoreFailed
+from gapura.store import appeals, audit
+from gapura.store.base import StoreFailed
 from gapura.store.retention import BATCHES
 from gapura.store.sqlite import Store
 from gapura.supervisor import Life
-from gapura.terms.caller import Account, Key
-from gapura.terms.link import Delta, Hello, NewAtlas, Report, Welcome
+from gapura.terms.link import Hello, NewAtlas, Report, Welcome
 from gapura.terms.place import Located
 
 log = structlog.get_logger()
 
-# After so many changes gates get the directory as a file again, so that none keeps them all in its own memory.
-DELTAS = 10_000
 RECOVER_S = 1.0
 RETAIN_S = 3600.0
 DAY = 86_400 * SECOND
@@ -94,10 +92,11 @@ class Keeper:
         except BaseException:  # whatever it is, the store's thread must not keep this process from ending
             self.store.close()
             raise
-        self.residing = Residing(self.store, home.secret, lambda: self.rules, self.publish, clock)
+        self.telling = Telling(self.store, self.hub, settings.home / "directory" / "keys.dir")
+        self.residing = Residing(self.store, home.secret, lambda: self.rules, self.telling.publish, clock)
         self.jobs = Jobs(self.store, clock)
-        self.hearing = Hearing(self.store, self.jobs, self.publish, clock)
-        self.granting = Granting(self.store, self.jobs, self.publish, self.hub.call_back, clock)
+        self.hearing = Hearing(self.store, self.jobs, self.telling.publish, clock)
+        self.granting = Granting(self.store, self.jobs, self.telling.publish, self.hub.call_back, clock)
         self.proving = Proving(self.store, self.jobs, clock)
         self.outbox = Outbox(self.store, clock)
         inquiries = Inquiries(self.store, lambda: of_book(self.rules.book), clock)
@@ -105,7 +104,7 @@ class Keeper:
         self.mail = Mail(lambda: self.settings, clock)
         self.answering = Answering(self.store, lambda: self.settings, lambda: self.rules, self.mail, self.jobs)
         around = self._around = Surroundings(
-            self.store, lambda: self.settings, self.ruling, lambda: self.placing.atlas, self._publish_accounts
+            self.store, lambda: self.settings, self.ruling, lambda: self.placing.atlas, self.telling.publish_accounts
         )
         self.river = River(self.store, around, self.mail, clock)
         self.outbox.ear = self.river
@@ -113,10 +112,8 @@ class Keeper:
         self.jobs.register(SENDING, self.river.send, for_ever=True)
         self.jobs.register(appeals.HEARD, self.river.heard, for_ever=True)
         self.returning = Returning(self.store, self.mail, self.river, self.jobs, clock)
-        self._directory = settings.home / "directory" / "keys.dir"
-        self._seq = self._changes = 0
         self._day = system_clock() // DAY
-        self._write_directory()
+        self.telling.write()
         self.ruling.adopt("gapura serve")
         self.context = Context(
             store=self.store,
@@ -126,7 +123,7 @@ class Keeper:
             trial_atlas=self.placing.trial,
             renew_atlas=self.placing.renew,
             rules=lambda: self.rules,
-            publish=self.publish,
+            publish=self.telling.publish,
             shadow=lambda: self.ruling.shadow,
             renew=self._renew,
             renew_shadow=self.ruling.renew_shadow,
@@ -184,6 +181,7 @@ class Keeper:
                 await self.hub.close()
                 for job in jobs:
                     job.cancel()
+            await self.telling.close()
             await self.mail.close()
             await self.finish()
         finally:
@@ -197,29 +195,12 @@ class Keeper:
         await recover(self.store, self.ingest, self._clock)
         await self.books.finish()
 
-    def publish(self, changed_keys: Mapping[str, Key], changed_accounts: Mapping[str, Account]) -> None:
-        """Tell all gates.  What is told is read again, so that two changes at once never leave the older one."""
-
-        def now(db: Connection) -> tuple[dict[str, Key], dict[str, Account]]:
-            found_keys = {digest: keys.get(db, None, key.id) for digest, key in changed_keys.items()}
-            return found_keys, {name: accounts.get(db, None, name) for name in changed_accounts}
-
-        told_keys, told_accounts = self.store.read(now)
-        self._seq += 1
-        self.hub.publish_delta(Delta(self._seq, told_keys, told_accounts))
-        self._changes += len(told_keys) + len(told_accounts)
-        if self._changes > DELTAS:
-            self._write_directory()
-            self.hub.publish_directory(str(self._directory), self._seq)
-
     def portal(self) -> Portal:
         """Accounts' own pages."""
-        hearing = portal.Hearing(self.store, lambda: self.rules, self.publish, self.jobs.wake, self._around.ways)
+        hearing = portal.Hearing(
+            self.store, lambda: self.rules, self.telling.publish, self.jobs.wake, self._around.ways
+        )
         return Portal(hearing, portal.Door(self.settings, self.store.secret))
-
-    def _publish_accounts(self, names: Iterable[str]) -> None:
-        """What is told is read again, and so a name is enough."""
-        self.publish({}, {name: Account(name, "", "") for name in names})
 
     @property
     def rules(self) -> Rules:
@@ -257,7 +238,7 @@ class Keeper:
             policy_version=self.rules.book.version,
             sandbox=self.rules.book.sandbox,
             atlas_as_of=self.placing.atlas.as_of,
-            directory_seq=self._seq,
+            directory_seq=self.telling.seq,
             journal_lag_s=self.ingest.lag(),
             gates=tuple(map(self._gate, self.hub.here())),
             problems=(*self.ruling.problems(), *self._astray(), *self._unfinished()),
@@ -305,14 +286,7 @@ class Keeper:
 
     def _welcome(self) -> Welcome:
         rules, shadow = self.ruling.encoded(), self.ruling.encoded_shadow()
-        return Welcome(rules, str(self._directory), self._file_seq, self._clock(), self.placing.news(), shadow)
-
-    def _write_directory(self) -> None:
-        def now(db: Connection) -> None:
-            directory.write(self._directory, keys.every(db), accounts.every(db))
-
-        self.store.read(now)
-        self._file_seq, self._changes = self._seq, 0
+        return Welcome(rules, str(self.telling.path), self.telling.file_seq, self._clock(), self.placing.news(), shadow)
 
     def _hang_up(self) -> None:
         try:

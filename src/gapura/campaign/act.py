@@ -10,7 +10,7 @@
 All of it in the transaction of what it follows from, with an entry in the audit where a status changes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gapura.clock import SECOND, text
@@ -29,7 +29,7 @@ from gapura.terms.campaign import Act
 from gapura.terms.letter import Kind
 
 DAY = 86_400 * SECOND
-BATCH = 500
+BATCH, MANY = 500, 5_000
 STATUS, SYSTEM = "account.status", "system"
 ARRIVED = frozenset({"delivered", "unsure", "sending"})
 
@@ -41,21 +41,36 @@ class Why(NamedTuple):
     reason: str
 
 
+class Batch(NamedTuple):
+    """Accounts that were looked at in one transaction, up to `last` ("": none), and those for whom something changed.
+    The next batch is behind the last one."""
+
+    last: str
+    changed: Sequence[str]
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "Batch":
+        """Each of them changed."""
+        return cls(names[-1] if names else "", names)
+
+
+NOBODY = Batch("", ())
+
+
 class Acting:
     """`day`: a campaign, when an account was told, and now → its day."""
 
     def __init__(self, secret: Secret, day: Callable[[Kept, int, int], int]) -> None:
         self._secret, self._day = secret, day
 
-    def exempt(self, db: Connection, kept: Kept, after: str, at: int) -> list[str]:
-        """A batch behind the account `after` of those who were not told yet; which those are."""
+    def exempt(self, db: Connection, kept: Kept, after: str, at: int) -> Batch:
+        """Those who were not told yet."""
         if not blocks(kept):
-            return []
-        waiting = members.unexempt(db, kept.id, after, BATCH)
+            return NOBODY
+        waiting = members.unexempt(db, kept.id, after, MANY)
         made = exceptions.put_all(db, [self._wanted(kept, one.account, at) for one in waiting], at)
-        for one in made:
-            members.note(db, kept.id, one.account, exemption=one.id)
-        return [one.account for one in waiting]
+        members.exempted(db, kept.id, [(one.account, one.id) for one in made])
+        return Batch.of([one.account for one in waiting])
 
     def since(self, db: Connection, campaign: str, account: str, how: tuple[str, str], at: int) -> None:
         """It is told: `how` is the way, and the stage.  What keeps the date from it ends on its day."""
@@ -102,11 +117,11 @@ class Acting:
         self.forget(db, kept, found.gone)
         return [*found.new, *found.gone]
 
-    def all_beside(self, db: Connection, kept: Kept, after: str) -> list[str]:
-        """A batch behind the account `after` of those whom the campaign is not about: they are told of nothing more."""
+    def all_beside(self, db: Connection, kept: Kept, after: str) -> Batch:
+        """Whom the campaign is not about: they are told of nothing more."""
         found = bystanders.page(db, kept.id, after, BATCH)
         self.forget(db, kept, found)
-        return found
+        return Batch.of(found)
 
     def forget(self, db: Connection, kept: Kept, gone: list[str]) -> None:
         """These are bystanders no more; whom the campaign is about now is told otherwise."""
@@ -114,19 +129,16 @@ class Acting:
         affected = {one for one in gone if (it := members.get(db, kept.id, one)) is not None and it.state == "affected"}
         notices.withdraw(db, kept.name, [one for one in gone if one not in affected])
 
-    def on_the_day(self, db: Connection, kept: Kept, after: str, at: int) -> list[str]:
-        """A batch behind the account `after` of those who were told long enough ago: their status changes now, unless
-        it has."""
+    def on_the_day(self, db: Connection, kept: Kept, after: str, at: int) -> Batch:
+        """Of those who were told long enough ago the status changes now, unless it has."""
         act = _due(kept, at)
         if act is None:
-            return []
+            return NOBODY
         told_before = at - (kept.spec.notice_days + act.after_days) * DAY
         found = members.to_act_on(db, kept.id, told_before, after, BATCH)
         heard = exceptions.waiting(db, kept.spec.policy, [member.account for member in found])
-        for member in found:
-            if member.account not in heard:
-                self._act(db, kept, act, member, at)
-        return [member.account for member in found]
+        done = [one.account for one in found if one.account not in heard and self._act(db, kept, act, one, at)]
+        return Batch(found[-1].account if found else "", done)
 
     def put_off(self, db: Connection, kept: Kept, account: str, at: int) -> None:
         """Its objection is open and the policy is lifted until it is decided, so what was done to it is, too.  What a
@@ -146,11 +158,13 @@ class Acting:
         if told_long_ago and not released(accounts.get(db, None, account), kept.spec.policy, at):
             self._act(db, kept, act, member, at)
 
-    def _act(self, db: Connection, kept: Kept, act: Act, member: Member, at: int) -> None:
-        """Unless it has: whoever a person let in again is left alone.  Nor is it ours what a person did before."""
+    def _act(self, db: Connection, kept: Kept, act: Act, member: Member, at: int) -> bool:
+        """Unless it was done: whoever a person let in again is left alone.  What a person did before is not ours."""
         wanted: Status = "suspended" if act.effect == "suspend" else "warned"
-        if member.acted != act.effect and self._status(db, kept, member.account, wanted, at):
-            members.note(db, kept.id, member.account, acted=act.effect)
+        if member.acted == act.effect or not self._status(db, kept, member.account, wanted, at):
+            return False
+        members.note(db, kept.id, member.account, acted=act.effect)
+        return True
 
     def release(self, db: Connection, kept: Kept, member: Member, why: Why, at: int) -> None:
         """Undone is what was done to it; whoever was told of the date is told of this."""

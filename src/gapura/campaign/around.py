@@ -1,6 +1,6 @@
 """What a campaign needs of the process that it runs in; the keeper's is `app/campaigning.py`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from gapura.store.campaigns import Kept
@@ -31,7 +31,7 @@ class Around(Protocol):
     def ways(self, territories: Iterable[str], also: Policy | None = None) -> tuple[Way, ...]:
         """Who serves all of these places, by what is in force and by this policy."""
 
-    def publish(self, accounts: Iterable[str]) -> None: ...
+    def publish(self, accounts: Collection[str]) -> None: ...
 
     def against(self, kept: Kept) -> list[str]:
         """What keeps its dates from being put in force, in words.  Raises BadDocument, NotFound, Conflict."""

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from gapura.campaign import act, compose, deliver, plan, schedule, select, survey, track, webhook
-from gapura.campaign.act import Acting, Why
+from gapura.campaign.act import Acting, Batch, Why
 from gapura.campaign.around import Around
 from gapura.campaign.compose import Said
 from gapura.campaign.deliver import Sender
@@ -179,13 +179,12 @@ class River:
         await self._around.disarm(kept, by)
         at, undone = self._clock(), 0
 
-        def batch(db: Connection, after: str) -> list[str]:
+        def batch(db: Connection, after: str) -> Batch:
             found = members.acted_on(db, kept.id, after, act.BATCH)
             for member in found:
                 self._acting.release(db, kept, member, Why("release", reason), at)
-                self.notices.touched.add(member.account)
             members.release(db, kept.id, [member.account for member in found], at)
-            return [member.account for member in found]
+            return Batch.of([member.account for member in found])
 
         undone = await self._in_batches(batch)
         await self._in_batches(lambda db, after: self._acting.all_beside(db, kept, after))
@@ -249,12 +248,12 @@ class River:
         version, former = await self._around.arm(kept, by)
         await self._write(lambda db: campaigns.armed(db, kept.id, version, former))
 
-    async def _in_batches(self, work: Callable[[Connection, str], list[str]]) -> int:
-        """`work` is given the account behind which it goes on, and gives those that it looked at."""
+    async def _in_batches(self, work: Callable[[Connection, str], Batch]) -> int:
+        """`work` is given the account behind which it goes on; for how many something changed."""
         after, count = "", 0
-        while found := await self._write(lambda db, after=after: work(db, after)):  # type: ignore[misc]
-            self.notices.touched.update(found)
-            after, count = found[-1], count + len(found)
+        while (done := await self._write(lambda db, after=after: work(db, after))).last:  # type: ignore[misc]
+            self.notices.touched.update(done.changed)
+            after, count = done.last, count + len(done.changed)
         return count
 
     def _next(self, spec: Campaign, at: int) -> int:

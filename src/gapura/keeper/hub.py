@@ -155,9 +155,10 @@ class Hub:
         self._tell(atlas)
 
     def publish_directory(self, path: str, seq: int) -> None:
-        """The file holds everything up to `seq`."""
+        """The file holds everything up to `seq`; what changed since is told again, behind it."""
         self._deltas = [delta for delta in self._deltas if delta.seq > seq]
-        self._tell(NewDirectory(path, seq))
+        for message in (NewDirectory(path, seq), *self._deltas):
+            self._tell(message)
 
     def publish_delta(self, delta: Delta) -> None:
         self._deltas.append(delta)

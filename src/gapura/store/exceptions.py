@@ -9,6 +9,8 @@ account afterwards.  Each is looked at again by a person when `review_at` has co
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -73,18 +75,18 @@ def put(db: Connection, wanted: Wanted, at: int) -> Exempt:
 
 
 def put_all(db: Connection, wanted: Iterable[Wanted], at: int) -> list[Exempt]:
-    """The same for many."""
+    """The same for many, in a few statements: a campaign makes them by the hundred thousand."""
     made = [_made(one, at) for one in wanted]
-    for name in {one.account for one in made}:
-        if not db.execute("SELECT 1 FROM account WHERE id = ?", (name,)).fetchone():
-            raise NotFound(f"there is no account {name}")
+    names = _encoded(one.account for one in made)
+    unknown = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM account) LIMIT 1"
+    if row := db.execute(unknown, (names,)).fetchone():
+        raise NotFound(f"there is no account {row[0]}")
     db.executemany(
         f"INSERT INTO exception ({SHAPE.columns}) VALUES ({SHAPE.marks})",  # noqa: S608 - names of ours
         map(SHAPE.row, made),
     )
-    for one in made:
-        _prove(db, one)
-    _tell_accounts(db, (one.account for one in made))
+    _prove(db, made)
+    _tell_accounts(db, names)
     if ends := [one.ends for one in made if one.ends]:
         jobs.ring(db, EXPIRE, "", min(ends))
     return made
@@ -201,22 +203,38 @@ def _move(db: Connection, after: Exempt) -> Exempt:
         f"UPDATE exception SET ({SHAPE.columns}) = ({SHAPE.marks}) WHERE id = ?",  # noqa: S608 - names of ours
         (*SHAPE.row(after), after.id),
     )
-    _prove(db, after)
-    _tell_accounts(db, [after.account])
+    _prove(db, [after])
+    _tell_accounts(db, _encoded([after.account]))
     return after
 
 
-def _prove(db: Connection, one: Exempt) -> None:
+def _prove(db: Connection, changed: Iterable[Exempt]) -> None:
     """A campaign makes a hundred thousand at once, so that an audit entry each would be too much."""
+    facts.put_all(db, "exception", [(one.account, _change(one), _body(one), one.moved_at) for one in changed])
+
+
+def _change(one: Exempt) -> str:
+    return f"{one.id}.{one.state}.{one.moved_at}"
+
+
+def _body(one: Exempt) -> dict[str, str]:
     body = {"exception": one.id, "policy": one.policy, "kind": one.kind, "state": one.state}
-    dates = {"starts": text(one.starts), "ends": text(one.ends) if one.ends else ""}
-    facts.put(db, "exception", one.account, f"{one.id}.{one.state}.{one.moved_at}", body | dates, one.moved_at)
+    return body | {"starts": text(one.starts), "ends": text(one.ends) if one.ends else ""}
 
 
-def _tell_accounts(db: Connection, accounts: Iterable[str]) -> None:
+def _tell_accounts(db: Connection, names: str) -> None:
     """What gates see of it: those that stand, or will.  Where the account is has to be judged again, too."""
-    standing = "SELECT id, policy, kind, reason, starts, ends FROM exception WHERE account = ? AND state = 'open'"
-    for account in dict.fromkeys(accounts):
-        lifted = [Lifted(*row) for row in db.execute(f"{standing} ORDER BY id", (account,))]
-        db.execute("UPDATE account SET lifted = ? WHERE id = ?", (_json.encode(lifted).decode(), account))
-        visits.judge_again(db, account)
+    rows: Any = db.execute(
+        "SELECT account, id, policy, kind, reason, starts, ends FROM exception"
+        " WHERE account IN (SELECT value FROM json_each(?)) AND state = 'open' ORDER BY account, id",
+        (names,),
+    )
+    standing = dict.fromkeys(msgspec.json.decode(names, type=list[str]), "[]")
+    for account, lifted in groupby(rows, key=itemgetter(0)):
+        standing[account] = _json.encode([Lifted(*row[1:]) for row in lifted]).decode()
+    db.executemany("UPDATE account SET lifted = ? WHERE id = ?", [(lifted, name) for name, lifted in standing.items()])
+    visits.judge_again(db, names)
+
+
+def _encoded(names: Iterable[str]) -> str:
+    return _json.encode(list(dict.fromkeys(names))).decode()

@@ -55,6 +55,14 @@ def put(db: Connection, kind: Kind, account: str, subject: str, body: Mapping[st
     return db.changes() == 1
 
 
+def put_all(db: Connection, kind: Kind, said: Iterable[tuple[str, str, Mapping[str, Any], int]]) -> None:
+    """The same for many: (account, subject, body, when)."""
+    db.executemany(
+        "INSERT OR IGNORE INTO fact (kind, account, subject, at, body) VALUES (?, ?, ?, ?, ?)",
+        [(kind, account, subject, at, _json.encode(body).decode()) for account, subject, body, at in said],
+    )
+
+
 def seal(db: Connection, secret: Secret, at: int, most: int = MOST) -> int:
     """Seals a batch of those that are not sealed yet; how many that were."""
     found = _between(db, _sealed_to(db), most)

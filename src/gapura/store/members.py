@@ -98,6 +98,14 @@ def note(
     )
 
 
+def exempted(db: Connection, campaign: str, exemptions: Iterable[tuple[str, str]]) -> None:
+    """(account, what keeps the date from it)."""
+    db.executemany(
+        "UPDATE campaign_account SET exemption = ? WHERE campaign = ? AND account = ?",
+        [(exemption, campaign, account) for account, exemption in exemptions],
+    )
+
+
 def because(db: Connection, campaign: str, account: str, reason: str) -> None:
     """Why it was released."""
     db.execute("UPDATE campaign_account SET reason = ? WHERE campaign = ? AND account = ?", (reason, campaign, account))

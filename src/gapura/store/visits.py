@@ -102,9 +102,9 @@ def turning(db: Connection, day: int) -> list[str]:
     return [str(account) for (account,) in rows]
 
 
-def judge_again(db: Connection, account: str) -> None:
-    """What was concluded of it may not hold any more: it is among those of `turning`."""
-    db.execute("UPDATE residence SET turns_on = 0 WHERE account = ?", (account,))
+def judge_again(db: Connection, accounts: str) -> None:
+    """What was concluded of these, a list in JSON, may not hold any more: they are among those of `turning`."""
+    db.execute("UPDATE residence SET turns_on = 0 WHERE account IN (SELECT value FROM json_each(?))", (accounts,))
 
 
 def outside(db: Connection) -> list[str]:
