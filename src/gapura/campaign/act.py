@@ -29,7 +29,7 @@ from gapura.terms.campaign import Act
 from gapura.terms.letter import Kind
 
 DAY = 86_400 * SECOND
-BATCH, MANY = 500, 5_000
+BATCH = 200
 STATUS, SYSTEM = "account.status", "system"
 ARRIVED = frozenset({"delivered", "unsure", "sending"})
 
@@ -67,7 +67,7 @@ class Acting:
         """Those who were not told yet."""
         if not blocks(kept):
             return NOBODY
-        waiting = members.unexempt(db, kept.id, after, MANY)
+        waiting = members.unexempt(db, kept.id, after, BATCH)
         made = exceptions.put_all(db, [self._wanted(kept, one.account, at) for one in waiting], at)
         members.exempted(db, kept.id, [(one.account, one.id) for one in made])
         return Batch.of([one.account for one in waiting])

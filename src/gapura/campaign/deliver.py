@@ -15,7 +15,7 @@ import msgspec
 
 from gapura import crash
 from gapura.clock import Clock
-from gapura.store import deliveries
+from gapura.store import answers, deliveries
 from gapura.store.base import Connection, Work
 from gapura.store.deliveries import Delivery
 from gapura.store.sqlite import Store
@@ -105,8 +105,20 @@ async def recover(store: Store, sender: Sender, hands: Hands, campaign: str) -> 
     if left.busy and any(one.message_id not in left.receipts for one in lost):
         raise StillBusy("the sender of a keeper that is gone has not ended yet")
     await _write(store, work)
-    await sender.stored([one.message_id for one in lost])
+    await _forget(store, sender, left)
     return len(lost)
+
+
+async def sweep(store: Store, sender: Sender) -> None:
+    """Journals of senders that are gone, of which everything is stored, go; a keeper that died between the two left
+    some, and nobody would ask for what they say."""
+    await _forget(store, sender, await sender.left())
+
+
+async def _forget(store: Store, sender: Sender, left: Left) -> None:
+    """Whoever still asks for what journals say is `sending`."""
+    asked = store.read(lambda db: {one.message_id for one in deliveries.under_way(db)} | answers.under_way(db))
+    await sender.stored([one for one in left.receipts if one not in asked])
 
 
 async def _compose(

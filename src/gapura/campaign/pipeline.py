@@ -62,6 +62,7 @@ class River:
         self._acting = Acting(store.secret, lambda kept, told_at, at: plan.day(kept.spec, told_at, at))
         self.notices = Notices(around, self._acting, clock)
         self._spreads: dict[str, Spread] = {}
+        self._swept = False
         self.stopped = ""
         """Why the relay takes nothing from us; "": it does."""
 
@@ -76,6 +77,9 @@ class River:
     async def send(self, job: Job) -> int | None:
         """A job's handler; `job.key` is the campaign."""
         try:
+            if not self._swept:
+                await deliver.sweep(self._store, self._sender)
+                self._swept = True
             await deliver.run(self._store, self._sender, self.notices, job.key, self._clock, lambda: self._may(job.key))
             self.stopped = ""
         except deliver.StillBusy:

@@ -49,6 +49,11 @@ def of_appeal(db: Connection, appeal: str) -> list[Answer]:
     return [SHAPE.struct(row) for row in rows]
 
 
+def under_way(db: Connection) -> set[str]:
+    """The Message-IDs of those that may be on their way."""
+    return {str(name) for (name,) in db.execute("SELECT message_id FROM appeal_letter WHERE state = 'sending'")}
+
+
 def move(db: Connection, before: Answer, state: State, at: int, **changes: Any) -> Answer:
     after = msgspec.structs.replace(before, state=state, moved_at=at, **changes)
     db.execute(

@@ -1,6 +1,6 @@
 """Whom a campaign is about: everybody once a day, in slices, set-wise; and how far each of them has come.
 
-A slice is some thousand accounts in the order of their ids, weighed in a transaction of its own, so that a million
+A slice is some hundred accounts in the order of their ids, weighed in a transaction of its own, so that a million
 accounts neither fill the memory nor keep others from writing.
 """
 
@@ -13,8 +13,8 @@ from gapura.store.base import Connection, Shape
 from gapura.store.visits import DAY
 from gapura.terms.campaign import Audience
 
-SLICE = 20_000
-"""Rows of visits, or accounts of a back-test, in one slice."""
+SLICE = 2_000
+"""Rows of visits, or accounts of a back-test, in one slice: some 10 ms, for which gates that ask for tokens wait."""
 LAST = "~"
 """Behind every id."""
 
