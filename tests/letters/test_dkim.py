@@ -44,6 +44,11 @@ def test_a_second_implementation_verifies(language: str) -> None:
     assert verifies(message(language))
 
 
+def test_an_address_in_its_own_letters_is_signed_as_it_stands() -> None:
+    raw = compose(letter(to="李雷@公司.cn"), msgspec.structs.replace(SENDER, signers=(RSA,)), texts()).message
+    assert verifies(raw) and not verifies(raw.replace("李雷".encode(), "李霜".encode()))
+
+
 TAMPERED = [
     (rb"\r\nTo: [^\r]*", b"\r\nTo: other@example.com"),
     (rb"\r\nSubject: ", b"\r\nSubject: Not: "),

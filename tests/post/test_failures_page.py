@@ -31,6 +31,7 @@ class Scene(NamedTuple):
     options: dict[str, Any] | None = None
     disk: int | None = None
     before: int = 0
+    to: str = "a1@example.com"
 
 
 def says(*answers: bytes | None, **options: Any) -> Scene:
@@ -78,6 +79,7 @@ SCENES = {
     "greylisting (450 to RCPT)": says(*OPENED, OK, b"450 4.2.0 greylisted"),
     "mailbox full (452 to RCPT)": says(*OPENED, OK, b"452 4.2.2 full"),
     "no such user (550 to RCPT)": says(*OPENED, OK, b"550 5.1.1 no such user"),
+    "an address with letters beyond ASCII, and no SMTPUTF8": Scene(lambda: running(Mailbox()), to="李雷@example.com"),
     "larger than the relay takes": Scene(lambda: running(Mailbox(), data_size_limit=10_000)),
     "cut before the text": says(*OPENED, OK, OK, b""),
     "slow before the text (`answer_s`)": says(*OPENED, OK, OK, None),
@@ -104,7 +106,7 @@ async def test_the_outcome_is_that_of_the_table(fault: str, tmp_path: Path) -> N
         for number in range(scene.before):
             assert (await post.send(composed(number), f"a{number}@d{number}.example")).outcome == "refused"
         with nullcontext() if scene.disk is None else disk_of(scene.disk):
-            assert await _outcome(post.send(composed(), "a1@example.com")) == ROWS[fault]
+            assert await _outcome(post.send(composed(), scene.to)) == ROWS[fault]
     journal.close()
 
 

@@ -46,6 +46,32 @@ async def test_a_message_arrives_as_it_was_composed(journal: Journal) -> None:
     assert mailbox.messages()[0]["Message-ID"] == receipt.message_id
 
 
+WIDE = "李雷@xn--55qx5d.cn"
+
+
+async def test_an_address_in_its_own_letters_where_the_relay_takes_them(journal: Journal) -> None:
+    mailbox = Mailbox()
+    one = compose(letter(to="李雷@公司.cn"), SENDER, texts())
+    async with running(mailbox, enable_SMTPUTF8=True) as port, Post(relay(port), journal, CLOCK) as post:
+        assert (await post.send(one, WIDE)).outcome == "delivered"
+        assert (await post.send(composed(), "a1@example.com")).outcome == "delivered"
+    wide, plain = mailbox.accepted
+    assert wide.rcpt_tos == [WIDE] and wide.content == one.message
+    assert "SMTPUTF8" in wide.mail_options and "SMTPUTF8" not in plain.mail_options
+    assert f"<{WIDE}>\r\n".encode() in one.message
+
+
+async def test_such_an_address_is_not_reached_where_it_does_not_and_others_are(journal: Journal) -> None:
+    """However many there are: it is not us whom the relay refuses."""
+    mailbox, one = Mailbox(), compose(letter(to="李雷@公司.cn"), SENDER, texts())
+    async with running(mailbox) as port, Post(relay(port, each_domain=Limits(0, 10)), journal, CLOCK) as post:
+        for _ in range(25):
+            receipt = await post.send(one, WIDE)
+            assert (receipt.outcome, receipt.code) == ("refused", 0) and "SMTPUTF8" in receipt.answer
+        assert (await post.send(composed(), "a1@example.com")).outcome == "delivered"
+    assert mailbox.recipients == ["a1@example.com"] and mailbox.connections == 1
+
+
 async def test_a_line_that_is_a_dot_does_not_end_a_message(journal: Journal) -> None:
     mailbox = Mailbox()
     message = b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\n"

@@ -53,7 +53,7 @@ class Desk:
         """What it will be; an error where it cannot be sent at all."""
         letter = draft.letter
         try:
-            to = address.plain(letter.to)
+            to = address.plain(letter.to, wide=True)
             identity = message_id(
                 self._sender.domain, letter.campaign, letter.account, letter.stage, to if draft.another else ""
             )
@@ -74,7 +74,7 @@ class Desk:
         self._begun += 1
         at_work = self._at_work(self._relay)
         try:
-            receipt = await at_work.send(composed, address.plain(letter.to))
+            receipt = await at_work.send(composed, address.plain(letter.to, wide=True))
         except post.Stopped as error:
             self._open.discard(letter.message_id)
             if self._post is at_work:

@@ -26,7 +26,7 @@ def compose(letter: Letter, sender: Sender, texts: Texts) -> Composed:
     An account without a language is written to in all of the sender's, one without a zone (or with one that is none) in
     the sender's, which the letter names.  A letter without `message_id` gets its own.
     """
-    to = address.plain(letter.to)
+    to = address.plain(letter.to, wide=True)
     identity = letter.message_id or message_id(sender.domain, letter.campaign, letter.account, letter.stage)
     _check(letter, identity)
     zone = letter.zone if is_zone(letter.zone) else sender.zone

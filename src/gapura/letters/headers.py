@@ -26,7 +26,7 @@ def text(name: str, value: str) -> bytes:
 
 
 def mailbox(name: str, called: str, address: str) -> bytes:
-    """A header of one mailbox; `called` "": of its address alone.
+    """A header of one mailbox; `called` "": of its address alone, which stands there in its own letters (RFC 6532).
 
     >>> mailbox("To", "Li, Acme", "li@example.com")
     b'To: "Li, Acme" <li@example.com>\\r\\n'
@@ -64,4 +64,4 @@ def _folded(name: str, words: list[str]) -> bytes:
             lines.append(line)
             line = ""
         line += f" {word}"
-    return "\r\n".join([*lines, line]).encode("ascii") + b"\r\n"
+    return "\r\n".join([*lines, line]).encode() + b"\r\n"

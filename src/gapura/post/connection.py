@@ -79,12 +79,16 @@ class Connection:
         """The answer that decided.  `begin` is awaited when the relay is ready for the content and none has gone out;
         if it raises, none goes.  Raises Broken before that instant; behind it, an answer that did not come has code 0.
         """
+        wide = not envelope.to.isascii()
+        if wide and not self._client.supports_extension("smtputf8"):
+            return Answer("address", 0, "the relay takes no address with letters beyond ASCII: it offers no SMTPUTF8")
         if not self.clean:
             await self._reset()
         self.clean = False
         size = f" SIZE={len(envelope.message)}" if self._client.supports_extension("size") else ""
+        utf8 = " BODY=8BITMIME SMTPUTF8" if wide else ""  # whoever offers the one has to offer the other
         for step, command in (
-            ("sender", f"MAIL FROM:<{envelope.sender}>{size}"),
+            ("sender", f"MAIL FROM:<{envelope.sender}>{size}{utf8}"),
             ("recipient", f"RCPT TO:<{envelope.to}>"),
             ("data", "DATA"),
         ):
@@ -127,7 +131,7 @@ class Connection:
         if protocol is None:
             raise Broken(step, "the relay has closed the connection")
         try:
-            response = await protocol.execute_command(command.encode("ascii"), timeout=self._relay.table.answer_s)
+            response = await protocol.execute_command(command.encode(), timeout=self._relay.table.answer_s)
         except Failure as error:
             self.close()
             raise Broken(step, _why(error)) from None

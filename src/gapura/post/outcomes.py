@@ -5,6 +5,7 @@
 | connect, greeting, hello | deferred | stopped | deferred |
 | tls | deferred | stopped | deferred; a certificate that does not hold: stopped |
 | login, sender | deferred | stopped | deferred |
+| address | – | – | refused: the relay does not take such addresses, and was not asked |
 | recipient, data | deferred | refused | deferred |
 | content | deferred | refused | unsure |
 
@@ -17,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from gapura.terms.letter import Outcome
 
-Step = Literal["connect", "greeting", "hello", "tls", "login", "sender", "recipient", "data", "content"]
+Step = Literal["connect", "greeting", "hello", "tls", "login", "sender", "address", "recipient", "data", "content"]
 ABOUT_US: frozenset[Step] = frozenset({"connect", "greeting", "hello", "tls", "login", "sender"})
 
 DEFERRED, REFUSED = range(400, 500), range(500, 600)
@@ -48,7 +49,7 @@ def judge(answer: Answer) -> Outcome:
         if step == "sender" and code == TOO_LARGE:
             return "refused"
         raise Stopped(f"the relay refuses us ({step}): {code} {text}")
-    if code in REFUSED:
+    if code in REFUSED or step == "address":
         return "refused"
     if code in DEFERRED:
         return "deferred"

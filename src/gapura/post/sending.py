@@ -85,7 +85,8 @@ class Post:
             # A line that cannot be written says `unsure` where we know better; the caller has the receipt.
             with suppress(OSError):
                 self._journal.answered(to, receipt)
-        self._count(receipt)
+        if answer.step != "address":
+            self._count(receipt)
         return receipt
 
     def _receipt(self, composed: Composed, answer: Answer, outcome: Outcome) -> Receipt:
