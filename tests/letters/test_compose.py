@@ -160,8 +160,11 @@ def test_without_an_address_for_bounces_they_come_to_the_sender() -> None:
 
 
 @pytest.mark.parametrize(
-    "to", ["", "li", "li@", "@example.com", "li@localhost", "李@example.com", "li@a b.com", "a@b@c.com ", "li@-.com",
-           "li@example.com\r\nBcc: x@example.com", "x" * 65 + "@example.com"]
+    "to",
+    ["", "li", "li@", "@example.com", "li@localhost", "li@a b.com", "a@b@c.com ", "li@-.com",
+     "li@example.com\r\nBcc: x@example.com", "x" * 65 + "@example.com",
+     "李 雷@example.com", "李\u2028@example.com", "李\x85@example.com", "李" * 22 + "@example.com",
+     "李..雷@example.com"]
 )  # fmt: skip
 def test_an_address_that_mail_cannot_go_to_is_refused(to: str) -> None:
     with pytest.raises(BadAddress):

@@ -17,11 +17,11 @@ from gapura.extras import install
 from gapura.rulebook.formats import format_of
 
 name = click.argument("campaign", metavar="NAME")
-reason = click.option("--reason", default="", help="Why; it stands in the audit.")
 
 
 def confirm(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option("--confirm", default="", metavar=what, help="Do it.  Without: only says what would happen.")
+    option = click.option("--confirm", default="", metavar=what, help="Do it.  Without: only says what would happen.")
+    return option if what else lambda command: command
 
 
 @click.group(cls=Late, short_help="Campaigns: tell people before they are blocked, and prove it.")
@@ -87,63 +87,31 @@ def test(api: Api, out: Output, campaign: str, to: str, language: str) -> None:
     out.say(found, lambda: f"sent to {found['to']}: {receipt['code']} {receipt['answer']}")
 
 
-@campaign.command()
-@name
-@reason
-@confirm("'NAME PEOPLE'")
-@speaks("campaign.approve")
-def approve(api: Api, out: Output, campaign: str, reason: str, confirm: str) -> None:
-    """Approve it as it was previewed and tested, as a second person; nothing is sent by that."""
-    _move(api, out, campaign, "approve", {"reason": reason, "confirm": confirm})
+def _verb(verb: str, confirms: str, words: str) -> None:
+    """A command for one of a campaign's moves; `confirms`: what has to be typed to do it, "": nothing."""
+
+    @campaign.command(verb, help=words)
+    @name
+    @click.option("--reason", default="", help="Why; it stands in the audit.")
+    @confirm(confirms)
+    @speaks(f"campaign.{verb}")
+    def run(api: Api, out: Output, campaign: str, **body: str) -> None:
+        found = api.post(f"/campaigns/{campaign}/{verb}", body)
+        out.say(found, lambda: told.moved(found, verb))
 
 
-@campaign.command()
-@name
-@reason
-@confirm("NAME")
-@speaks("campaign.start")
-def start(api: Api, out: Output, campaign: str, reason: str, confirm: str) -> None:
-    """Start it: letters go out as planned, and its dates are in force."""
-    _move(api, out, campaign, "start", {"reason": reason, "confirm": confirm})
-
-
-@campaign.command()
-@name
-@reason
-@speaks("campaign.pause")
-def pause(api: Api, out: Output, campaign: str, reason: str) -> None:
-    """Send nothing more for now.  Its dates stay; whoever was not told is exempt."""
-    _move(api, out, campaign, "pause", {"reason": reason})
-
-
-@campaign.command()
-@name
-@reason
-@confirm("NAME")
-@speaks("campaign.resume")
-def resume(api: Api, out: Output, campaign: str, reason: str, confirm: str) -> None:
-    """Go on where it was paused."""
-    _move(api, out, campaign, "resume", {"reason": reason, "confirm": confirm})
-
-
-@campaign.command()
-@name
-@reason
-@confirm("NAME")
-@speaks("campaign.recall")
-def recall(api: Api, out: Output, campaign: str, reason: str, confirm: str) -> None:
-    """Take it back: its dates, its suspensions; whoever was told is told of that, with the reason."""
-    _move(api, out, campaign, "recall", {"reason": reason, "confirm": confirm})
-
-
-@campaign.command()
-@name
-@reason
-@confirm("NAME")
-@speaks("campaign.finish")
-def finish(api: Api, out: Output, campaign: str, reason: str, confirm: str) -> None:
-    """Close it: its dates stay in force, and who is affected is not looked at any more."""
-    _move(api, out, campaign, "finish", {"reason": reason, "confirm": confirm})
+for one in (
+    ("approve", "'NAME PEOPLE'", "Approve it as it was previewed and tested, as a second person; that sends nothing."),
+    ("start", "NAME", "Start it: letters go out as planned, and its dates are in force."),
+    ("pause", "", "Send nothing more for now.  Its dates stay; whoever was not told is exempt."),
+    ("resume", "NAME", "Go on where it was paused."),
+    ("recall", "NAME", "Take it back: its dates, its suspensions; whoever was told is told of that, with the reason."),
+    (
+        "finish", "NAME",
+        "Close it: who is affected is not looked at any more; from notice_days later its dates hold for everybody.",
+    ),
+):  # fmt: skip
+    _verb(*one)
 
 
 @campaign.command()
@@ -174,11 +142,6 @@ def report(api: Api, out: Output, campaign: str, html: Path | None, *, accounts:
     if accounts:
         found["accounts"] = list(api.every(f"/campaigns/{campaign}/accounts"))
     out.say(found, lambda: told.reported(found))
-
-
-def _move(api: Api, out: Output, campaign: str, verb: str, body: dict[str, str]) -> None:
-    found = api.post(f"/campaigns/{campaign}/{verb}", body)
-    out.say(found, lambda: told.moved(found, verb))
 
 
 def _list(api: Api, campaign: str, table: Path) -> Any:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from gapura.console.accounts import Trial
-from gapura.console.exceptions import when
+from gapura.console.exceptions import named, when
 from gapura.console.operations import Call, Intent, Operation, Page
 from gapura.console.problems import Invalid
 from gapura.rulebook.weigh import covers
@@ -121,11 +121,7 @@ async def show(call: Call, appeal: str) -> Whole:
 async def file(call: Call, body: New) -> Done:
     """Files an objection for an account, as its own page does."""
     at = call.context.store.clock()
-    book = call.context.rules().book
-    policy = next((one for one in book.policies if one.name == body.policy), None)
-    if policy is None:
-        known = ", ".join(one.name for one in book.policies) or "none"
-        raise Invalid(f"there is no policy {body.policy}; there are {known}", param="policy")
+    policy = named(call, body.policy)
 
     def work(db: Connection) -> Appeal:
         accounts.get(db, call.who.scope, body.account)

@@ -14,6 +14,7 @@ from gapura.store import accounts, exceptions
 from gapura.store.base import Connection, Work
 from gapura.store.exceptions import Exempt, Wanted
 from gapura.terms.caller import Account, Lifting
+from gapura.terms.rulebook import Policy
 
 State = Literal["planned", "in force", "ended", "expired"]
 
@@ -106,12 +107,9 @@ async def show(call: Call, exception: str) -> Shown:
 async def add(call: Call, query: Trial, body: New) -> Done:
     """Lifts a policy for an account; every gate knows it within a second."""
     at = call.context.store.clock()
-    known = [policy.name for policy in call.context.rules().book.policies]
-    if body.policy not in known:
-        raise Invalid(f"there is no policy {body.policy}; there are {', '.join(known) or 'none'}", param="policy")
     wanted = Wanted(
         account=body.account,
-        policy=body.policy,
+        policy=named(call, body.policy).name,
         kind=body.kind,
         reason=body.reason,
         owner=body.owner or call.who.id,
@@ -139,6 +137,14 @@ async def review(call: Call, exception: str, query: Trial, body: Review) -> Done
     review_at = when(body.review_at, "review_at")
     intent = Intent("exception.review", exception, body.reason, query.dry_run)
     return await _changed(call, intent, lambda db: exceptions.review(db, exception, at, ends=ends, review_at=review_at))
+
+
+def named(call: Call, policy: str) -> Policy:
+    """The policy in force of this name.  Raises Invalid, saying which there are."""
+    policies = {one.name: one for one in call.context.rules().book.policies}
+    if policy not in policies:
+        raise Invalid(f"there is no policy {policy}; there are {', '.join(policies) or 'none'}", param="policy")
+    return policies[policy]
 
 
 def when(written: str, field: str) -> int:
