@@ -31,6 +31,7 @@ from gapura.terms.letter import Kind
 DAY = 86_400 * SECOND
 BATCH = 200
 STATUS, SYSTEM = "account.status", "system"
+THERE = "a request from a place that is not covered is refused all the same, once its answers have told the day"
 ARRIVED = frozenset({"delivered", "unsure", "sending"})
 
 
@@ -234,11 +235,11 @@ def why(db: Connection, asked: Question, member: Member) -> Why:
     outside = audiences.seen(db, member, asked.outside)
     reset = audiences.reset(db, member, asked.inside)
     if outside and reset is not None:
-        return Why("release", f"seen from {reset[1]} on {text(reset[0] * DAY)[:10]}")
+        return Why("release", f"seen from {reset[1]} on {text(reset[0] * DAY)[:10]}; {THERE}")
     if outside:
         return Why("release", f"exempt from {asked.policy} now")
     if member.last_day < asked.since:
-        return Why("release", f"not seen from there since {text(member.last_day * DAY)[:10]}")
+        return Why("release", f"not seen from there since {text(member.last_day * DAY)[:10]}; {THERE}")
     noted = audiences.noted(db, member)
     if noted and noted <= set(asked.inside):
         return Why("release", f"{asked.policy} covers {', '.join(sorted(noted))} now")
