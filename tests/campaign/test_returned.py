@@ -168,6 +168,8 @@ def test_a_webhook_counts_as_told_where_the_campaign_says_so(tmp_path: Path) -> 
         proof = store.read(lambda db: [json.loads(one.fact.body) for one in facts.of_account(db, acme.account)])
         (took,) = [one for one in proof if one.get("webhook") == hook]
         assert took["sha256"] == hashlib.sha256(endpoint.bodies[1]).hexdigest() and took["code"] == 204
+        page = (await it.ask("GET", f"/accounts/{acme.account}/evidence.html")).body.decode()
+        assert f"taken by the endpoint <code>{hook}</code>" in page and took["sha256"] in page
         await it.turn("2024-07-09T00:00:00+08:00")
         assert (await it.it.chat(PLACES["CN"], acme.key)).status == 403
         server.close()

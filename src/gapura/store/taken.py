@@ -37,7 +37,7 @@ def keep(db: Connection, one: Taken) -> bool:
     if not db.changes():
         return False
     body = {name: getattr(one, name) for name in SHAPE.fields if name not in {"account", "at"}}
-    facts.put(db, "notice", one.account, f"{one.event}.{one.webhook}", body, one.at)
+    facts.put(db, "notice", one.account, f"{one.event}.{one.webhook}", body | {"state": "taken", "attempts": 1}, one.at)
     return True
 
 
