@@ -123,6 +123,8 @@ class Operator:
 
     async def settled(self) -> None:
         """Everything that is due is done, and the gates know it."""
+        store = self.it.keeper.store
+        await asyncio.wrap_future(store.write(lambda _: None))  # behind what was asked for and not waited for
         while await self.it.keeper.ingest.step():
             pass
         while await self.it.keeper.residing.step():

@@ -36,10 +36,12 @@ ARRIVED = frozenset({"delivered", "unsure", "sending"})
 
 
 class Why(NamedTuple):
-    """Why somebody is released, and whether it was warned in error."""
+    """Why somebody is released, and whether it was warned in error.  `lifted`: the date still stands for it behind an
+    exception, and holds again where that ends."""
 
     kind: Kind
     reason: str
+    lifted: bool = False
 
 
 class Batch(NamedTuple):
@@ -177,7 +179,10 @@ class Acting:
             deliveries.plan(db, kept.id, [notice], at)
         if member.exemption:
             _over(db, member.exemption, at)
-        notices.withdraw(db, kept.name, [member.account])
+        if why.lifted:
+            notices.silence(db, kept.name, [member.account])
+        else:
+            notices.withdraw(db, kept.name, [member.account])
         if member.acted:
             self._status(db, kept, member.account, "active", at)
         members.note(db, kept.id, member.account, exemption="", acted="")
@@ -231,7 +236,7 @@ def why(db: Connection, asked: Question, member: Member) -> Why:
         (member.account, asked.policy, asked.due_at, asked.due_at),
     ).fetchone()
     if lifted is not None:
-        return Why("release", f"an exception was granted: {lifted[0]}")
+        return Why("release", f"an exception was granted: {lifted[0]}", lifted=True)
     outside = audiences.seen(db, member, asked.outside)
     reset = audiences.reset(db, member, asked.inside)
     if outside and reset is not None:
