@@ -10,14 +10,16 @@ import msgspec
 from gapura.store import audiences
 from gapura.store.audiences import Question, Slice, Spared
 from gapura.store.base import Connection
+from gapura.store.visits import DAY
 
-# Whoever something is lifted for is not refused; it is told when that is over.
+# Whoever something is lifted for is not refused; it is told when that is over.  Whoever was released is one as soon as
+# it comes from there again.
 _SEEN = """
     SELECT DISTINCT v.account FROM visit v CROSS JOIN account a ON a.id = v.account
+    LEFT JOIN campaign_account m ON m.campaign = :campaign AND m.account = v.account
     WHERE v.account > :after AND v.account <= :until AND v.day >= :since
     AND v.territory IN (SELECT value FROM json_each(:outside))
-    AND NOT EXISTS (SELECT 1 FROM campaign_account m
-                    WHERE m.campaign = :campaign AND m.account = v.account AND m.state = 'affected')
+    AND (m.account IS NULL OR m.state = 'released' AND v.day > m.since / :a_day)
     AND a.id NOT IN (SELECT value FROM json_each(:lifted))
     AND a.external_id NOT IN (SELECT value FROM json_each(:lifted))
     AND NOT EXISTS (SELECT 1 FROM exception e WHERE e.account = v.account AND e.policy = :policy AND e.state = 'open'
@@ -37,6 +39,7 @@ def weigh(db: Connection, asked: Question, of: Slice, spared: Spared | None) -> 
     values = {
         "campaign": asked.campaign, "policy": asked.policy, "after": of.after, "until": of.until, "since": asked.since,
         "outside": _json(asked.outside), "lifted": _json(asked.lifted), "at": asked.at,
+        "a_day": DAY,
     }  # fmt: skip
     found = {str(account) for (account,) in db.execute(_SEEN, values)}
     if spared is not None:
