@@ -5,6 +5,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,27 +103,46 @@ def test_headers_are_ours(page: Path) -> None:
     assert named - known == set()
 
 
-def commands() -> Iterator[tuple[str, list[str]]]:
-    for block in blocks("sh"):
-        code = re.sub(r"<<'EOF'.*?^EOF$", "", block.code, flags=re.MULTILINE | re.DOTALL)
+def commands(*, prose_too: bool = True) -> Iterator[tuple[str, list[str]]]:
+    for block in blocks("sh", "console"):
+        code = re.sub(r"^\$ ", "", block.code, flags=re.MULTILINE) if block.language == "console" else block.code
+        code = re.sub(r"<<'EOF'.*?^EOF$", "", code.replace("\\\n", " "), flags=re.MULTILINE | re.DOTALL)
         for called in re.findall(
             r"(?:^|\()(?:\w+=\S+ )*gapura ((?:\"[^\"]*\"|'[^']*'|[^|&;<>()\n])*)", code, re.MULTILINE
         ):
             yield block.page, shlex.split(called.removesuffix("2").rstrip("\\"))
-    for page in PAGES:
+    for page in PAGES if prose_too else ():
         for called in re.findall(r"`gapura ((?:[a-z-]+ ?)+)", prose(page)):
             yield name(page), called.split()
 
 
-@pytest.mark.parametrize(("page", "words"), sorted({(page, tuple(words)) for page, words in commands()}))
-def test_commands_are_there(page: str, words: tuple[str, ...]) -> None:
+def command_of(words: tuple[str, ...]) -> tuple[click.Command, list[str]]:
+    """And what is left for it."""
     command: click.Command | None = gapura
     rest = list(words)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         _, command, rest = command.resolve_command(click.Context(command), rest)
     assert command is not None, words
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help", "--version"}
-    assert {word for word in rest if word.startswith("--")} - known == set()
+    return command, rest
+
+
+@pytest.mark.parametrize(("page", "words"), sorted({(page, tuple(words)) for page, words in commands()}))
+def test_commands_are_there(page: str, words: tuple[str, ...]) -> None:
+    command, rest = command_of(words)
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word.partition("=")[0] for word in rest if word.startswith("--")} - known - {"--help", "--version"} == set()
+
+
+@pytest.mark.parametrize(("page", "words"), sorted({(page, tuple(words)) for page, words in commands(prose_too=False)}))
+def test_commands_are_taken_as_they_stand(page: str, words: tuple[str, ...]) -> None:
+    """Every argument that is needed is there, and every value is one that there may be; files need not be."""
+    command, rest = command_of(words)
+    with suppress(click.exceptions.Exit):  # of --help and --version
+        try:
+            command.make_context(" ".join(words[:2]), rest)
+        except click.BadParameter as error:
+            if not re.search("does not exist|No such file", error.message):
+                raise
 
 
 def test_what_make_is_told_to_make_is_there() -> None:

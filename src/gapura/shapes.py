@@ -1,10 +1,12 @@
 """Texts of a certain form: msgspec holds them to an expression, and whoever wrote something else is told in words."""
 
+import re
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
 _WORDS: dict[str, str] = {}
+LENGTHS = {"<=": "at most", ">=": "at least"}
 
 
 def shaped(pattern: str, words: str, *, longest: int | None = None) -> Meta:
@@ -17,11 +19,12 @@ def plainly(problem: str) -> str:
     """What msgspec complains of, without its expressions.
 
     >>> _ = shaped("^[a-z]$", "a small letter")
-    >>> plainly("Expected `str` matching regex '^[a-z]$'"), plainly("Expected `int`, got `str`")
-    ('Expected a small letter', 'Expected `int`, got `str`')
+    >>> plainly("Expected `str` matching regex '^[a-z]$'"), plainly("Expected `str` of length <= 200")
+    ('Expected a small letter', 'Expected at most 200 characters')
     """
     before, found, pattern = problem.partition("`str` matching regex ")
-    return before + _WORDS.get(pattern, found + pattern) if found else problem
+    problem = before + _WORDS.get(pattern, found + pattern)
+    return re.sub(r"`str` of length ([<>]=) (\d+)", lambda of: f"{LENGTHS[of[1]]} {of[2]} characters", problem)
 
 
 def no_zone(name: str) -> str:

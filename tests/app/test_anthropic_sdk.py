@@ -82,7 +82,10 @@ def test_errors_are_anthropics(client: Anthropic, gateway: Gateway) -> None:
         client.messages.create(model="nothing", **ASK)
     assert missing.value.body == {
         "type": "error",
-        "error": {"type": "not_found_error", "message": "There is no model 'nothing' for this key."},
+        "error": {
+            "type": "not_found_error",
+            "message": "There is no model 'nothing' for this key; see /v1/models.",
+        },
     }
     with pytest.raises(anthropic.BadRequestError, match="max_tokens"):
         client.post("/v1/messages", body={"model": "app-qwen", "messages": HELLO}, cast_to=Message)

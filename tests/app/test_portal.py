@@ -22,7 +22,7 @@ def test_an_account_comes_by_link_and_by_key(tmp_path: Path, runtime: str) -> No
     settings = {"GAPURA_PUBLIC_URL": site, "GAPURA_PORTAL_PORT": str(port), "GAPURA_BOOTSTRAP_KEY": KEY}
     env = environment(tmp_path, runtime, **settings, GAPURA_LOG_LEVEL="debug")
     with Gateway(tmp_path, env).start("--sandbox") as gateway:
-        assert f"accounts    {site}, served on 127.0.0.1\n" in gateway.banner
+        assert f"accounts    {site}, served on 127.0.0.1:{port}\n" in gateway.banner
         assert request(f"{site}/account").headers["location"] == "/"
         entered = request(f"{site}/enter", "POST", f"key={KEY}".encode(), FORM)
         assert entered.status == 303, entered

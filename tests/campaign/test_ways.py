@@ -165,5 +165,13 @@ def test_whom_a_back_test_names(tmp_path: Path, runtime: str, monkeypatch: pytes
         assert bad.status == 400 and b"line 2" in bad.body
         preview = await it.api("POST", "/campaigns/june-2024/preview", {"samples": 1})
         assert (preview["people"], preview["requests"]) == (1, 10)
+        await it.approved("june-2024", document)
+        await it.api("POST", "/campaigns/june-2024/start", {"confirm": "june-2024", "reason": "now"})
+        await it.settled()
+        account = (await it.api("GET", "/accounts?external_id=acme"))["items"][0]["id"]
+        objection = {"account": account, "policy": "openai/api", "reason": "we left"}
+        filed = await it.api("POST", "/appeals", objection)
+        kept = (await it.api("GET", f"/appeals/{filed['appeal']['id']}"))["texts"]["evidence"]
+        assert kept["requests"] == 10, "what its letter tells is what it was shown"
 
     run(tmp_path, runtime, monkeypatch, story)

@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import click
 import pytest
 
-from gapura.cli.output import Output, pairs, safe, table
+from gapura.cli.output import Output, once, pairs, safe, table
 
 
 def bare(text: str) -> list[str]:
@@ -29,6 +31,15 @@ def test_values_are_told_as_people_read_them() -> None:
 def test_a_name_cannot_drive_the_terminal() -> None:
     assert "\x1b" not in safe("\x1b]0;owned\x07") and "\u202e" not in safe("a\u202eb")
     assert "\x1b[2J" not in table([{"name": "\x1b[2Jx"}], ("name",))
+
+
+def test_a_second_secret_of_the_same_name_has_a_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = (once(secret, "link", Output("x", as_json=False)) for secret in ("a", "b"))
+    assert (Path(first).read_text(), Path(second).read_text()) == ("a\n", "b\n")
+    assert Path(second).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(("no_color", "bold"), [("", True), ("1", False)])

@@ -39,6 +39,12 @@ def test_a_line_is_a_body_or_has_one(line: Any, endpoint: str, model: str, tmp_p
     assert (found.line, found.endpoint, found.model) == (1, endpoint, model)
 
 
+def test_what_windows_puts_before_a_file_is_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"messages": USER}).encode() + b"\r\n")
+    assert [one.line for one in read(path)] == [1]
+
+
 def test_empty_lines_count_and_are_passed_over(tmp_path: Path) -> None:
     path = written(tmp_path / "r.jsonl", {"messages": USER}, "", "  ", {"messages": USER})
     assert [one.line for one in read(path)] == [1, 4]

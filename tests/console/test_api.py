@@ -56,7 +56,8 @@ MISTAKES: list[tuple[str, str, Any, int, str, str]] = [
     ("POST", "/accounts", {"external_id": "a", "budget": -2}, 422, "invalid_field", "budget"),
     ("POST", "/accounts", {"external_id": "a", "data_may_go_to": ["x"]}, 422, "invalid_field", "data_may_go_to[0]"),
     ("POST", "/accounts", b'{"external_id": "' + b"a" * (1 << 20) + b'"}', 413, "request_too_large", ""),
-    ("GET", "/accounts?limit=0", None, 422, "invalid_field", ""),
+    ("GET", "/accounts?limit=0", None, 422, "invalid_field", "limit"),
+    ("GET", "/ledger/transfers?limit=1001", None, 422, "invalid_field", "limit"),
     ("GET", "/accounts?limit=x", None, 422, "invalid_field", "limit"),
     ("GET", "/accounts?page=2", None, 422, "invalid_field", "page"),
     ("GET", "/usage?from=2026-07-09", None, 422, "invalid_field", "from"),
@@ -73,6 +74,10 @@ def test_mistakes_are_told_with_their_field(home: Any) -> None:
         answer = home.ask(method, path, body)
         assert (answer.status, answer.error["code"], answer.error["field"]) == (status, code, field), (path, answer.raw)
         assert answer.error["message"]
+
+
+def test_another_method_is_told_which_there_are(home: Any) -> None:
+    assert {"GET", "POST"} <= set(home.ask("DELETE", "/accounts").headers["allow"].split(", "))
 
 
 def test_a_misspelt_field_is_suggested(home: Any) -> None:

@@ -67,6 +67,12 @@ def test_an_offer_that_cannot_be_meant_names_its_field(home: Any) -> None:
     assert (said.status, said.error["field"]) == (422, "grants[0]")
 
 
+def test_a_grant_is_for_a_provider_that_there_is(home: Any) -> None:
+    text = OFFER + 'providers = ["gml"]\n'
+    refused = home.ask("POST", "/programmes?dry_run=true", {"text": text})
+    assert refused.status == 422 and "there is no provider gml (did you mean glm?)" in refused.error["message"]
+
+
 def test_a_code_is_granted_at_once_and_gates_hear_of_it(opened: Any) -> None:
     drawn = opened.ask("POST", "/programmes/moving/codes", {"name": "press", "size": 2}, idempotency_key="k").json
     assert opened.ask("POST", "/programmes/moving/codes", {"name": "press", "size": 2}, idempotency_key="k").json == {

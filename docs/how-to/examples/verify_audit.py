@@ -53,6 +53,8 @@ def check(data):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python3 verify_audit.py audit.jsonl")
     with open(sys.argv[1], "rb") as file:
         try:
             print("{} entries, the last one {}".format(*check(file.read())))

@@ -173,7 +173,7 @@ def banner(
         f"state       {settings.home}",
     ]
     if settings.public_url:
-        lines.insert(3, f"accounts    {settings.public_url}, served on {settings.portal_host}")
+        lines.insert(3, f"accounts    {settings.public_url}, served on {settings.portal_host}:{settings.portal_port}")
     if asked:
         product = settings.authorizer_product or "the product that they name"
         peers = ", ".join(settings.authorizer_peers)

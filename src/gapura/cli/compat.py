@@ -80,6 +80,8 @@ def check_(file: Path, targets: tuple[str, ...], rows: Path | None, as_json: boo
                 written.write(msgspec.json.encode(judged) + b"\n")
 
         found = check.check(requests.read(file), aims, ENDPOINTS, tell)
+    if not any(one.requests for one in found.targets):
+        out.warn(f"there is no request in {file}")
     out.say(msgspec.to_builtins(found), lambda: _told(found))
     return ending.NO if found.breaks else ending.OK
 

@@ -8,6 +8,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def once(secret: str | None, name: str, out: Output) -> str:
     if out.as_json or sys.stdout.isatty():
         out.warn("it is shown this once; keep it where secrets are kept")
         return secret
-    path = Path(f"{name}.secret").absolute()
+    names = (f"{name}-{number}" if number else name for number in count())
+    paths = (Path(f"{one}.secret").absolute() for one in names)
+    path = next(path for path in paths if not os.path.lexists(path))  # a link is made again and again
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{secret}\n")
     out.warn(f"it is in {path}, and nowhere else; with --json it is printed")

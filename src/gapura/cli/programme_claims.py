@@ -3,7 +3,7 @@
 import io
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -11,6 +11,7 @@ from gapura.cli.account import confirmed
 from gapura.cli.client import Api, speaks
 from gapura.cli.ending import Failed
 from gapura.cli.output import Output, pairs, table
+from gapura.terms.programme import State
 
 COLUMNS = ("id", "account", "way", "state", "tokens", "amount", "group_of", "by_hand", "made_at", "unreadable")
 TABLE = "claims.csv"
@@ -21,7 +22,7 @@ reason = click.option("--reason", default="", help="Why; it stands in the audit.
 
 @click.command()
 @click.argument("name")
-@click.option("--state", help="Only these: filed, clear, review, refused, approved, granted, withdrawn, revoked.")
+@click.option("--state", type=click.Choice(get_args(State)), help="Only these.")
 @speaks("programme.claims")
 def claims(api: Api, out: Output, name: str, state: str | None) -> None:
     """Claims of a programme, oldest first."""
@@ -78,7 +79,7 @@ def vet(api: Api, out: Output, name: str, *, dry_run: bool) -> None:
 @click.argument("name")
 @click.argument("state", type=click.Choice(DECISIONS))
 @click.argument("claims", nargs=-1)
-@click.option("--state", "of", help="All claims of this state, as review, in place of CLAIMS.")
+@click.option("--state", "of", type=click.Choice(get_args(State)), help="All claims of this state, in place of CLAIMS.")
 @reason
 @click.option("--confirm", metavar="NAME", help="The programme again: does it.  Without: a dry run.")
 @speaks("programme.decide")

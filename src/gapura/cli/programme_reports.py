@@ -28,7 +28,7 @@ def report(api: Api, out: Output, name: str, **files: Path | None) -> None:
     _warn(found, out)
     told = {"programme": name, "state": found["state"], "unit": found["unit"], "funded": found["funded"]}
     told |= {"wallet": found["wallet"], **found["flow"], "all sums agree": found["agree"]}
-    out.say(found, lambda: "\n\n".join([pairs(told), pairs(found["conversion"]), *_use(found["use"])]))
+    out.say(found, lambda: "\n\n".join([pairs(told), "accounts\n" + pairs(found["conversion"]), *_use(found["use"])]))
 
 
 @click.command()
@@ -45,7 +45,7 @@ def statement(api: Api, out: Output, account: str, organisation: str, **files: P
     _warn(found, out)
     rows = [line | line["flow"] for line in found["grants"]]
     columns = ("grant", "programme", "state", "unit", "granted", "spent", "left", "lent", "expired")
-    out.say(found, lambda: "\n\n".join([table(rows, columns), *_use(found["use"])]))
+    out.say(found, lambda: "\n\n".join(["grants\n" + table(rows, columns), *_use(found["use"])]))
 
 
 REPORTS = (report, statement)
@@ -67,7 +67,7 @@ def _warn(found: dict[str, Any], out: Output) -> None:
 def _use(found: dict[str, Any]) -> list[str]:
     costs = [one | {"cost": f"{one['amount'] / 10**9:.4f}"} for one in found["costs"]]
     return [
-        table(found["models"], ("provider", "model", "requests", "amount")),
-        table(found["places"], ("territory", "accounts", "requests", "amount")),
-        table(costs, ("currency", "cost", "tokens")),
+        "used, by model\n" + table(found["models"], ("provider", "model", "requests", "amount")),
+        "used, by place\n" + table(found["places"], ("territory", "accounts", "requests", "amount")),
+        "what it would have cost\n" + table(costs, ("currency", "cost", "tokens")),
     ]

@@ -5,6 +5,7 @@
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,6 +41,8 @@ class BadLine(BadRequest):
 def read(path: Path) -> Iterator[Recorded]:
     """Every request of the file; empty lines are passed over.  Raises BadLine, and OSError."""
     with path.open("rb") as lines:
+        if lines.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+            lines.read(len(BOM_UTF8))
         for number, line in enumerate(iter(lambda: lines.readline(LONGEST + 1), b""), 1):
             if len(line) > LONGEST:
                 raise BadLine(f"line {number}: longer than {LONGEST >> 20} MiB; one request stands on one line")

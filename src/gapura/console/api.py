@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from gapura.console import (
     accounts,
@@ -164,7 +164,10 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     """Starlette's own words for a path or a method that is not in the table."""
     path, method = request.url.path, request.method
     if isinstance(error, HTTPException) and error.status_code == WrongMethod.status:
-        return problems.answer(WrongMethod(f"{path} does not take {method}"))
+        said = problems.answer(WrongMethod(f"{path} does not take {method}"))
+        there = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+        said.headers["allow"] = ", ".join(sorted({way for one in there for way in one.methods}))  # RFC 9110, 15.5.6
+        return said
     return problems.answer(NotFound(f"there is no {path}; see {PREFIX}/openapi.json"))
 
 

@@ -10,7 +10,7 @@ from gapura.console.exceptions import named, when
 from gapura.console.operations import Call, Intent, Operation, Page
 from gapura.console.problems import Invalid
 from gapura.rulebook.weigh import covers
-from gapura.store import accounts, appeals, evidence
+from gapura.store import accounts, appeals, grounds
 from gapura.store.appeals import OPEN, Appeal, Decision, Filed, Moved, State, Texts
 from gapura.store.base import Connection, Work
 from gapura.terms.caller import Account
@@ -125,7 +125,7 @@ async def file(call: Call, body: New) -> Done:
 
     def work(db: Connection) -> Appeal:
         accounts.get(db, call.who.scope, body.account)
-        seen = evidence.against(db, body.account, lambda place: covers(policy, place, at), at)
+        seen = grounds.against(db, body.account, body.policy, lambda place: covers(policy, place, at), at)
         filed = Filed(
             account=body.account, policy=body.policy, reason=body.reason, language=body.language, evidence=seen
         )

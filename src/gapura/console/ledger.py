@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import StreamingResponse
 
 from gapura.console.accounts import Trial
-from gapura.console.operations import Call, Intent, Operation, Rehearsed
+from gapura.console.operations import Call, Intent, Limit, Operation, Rehearsed
 from gapura.console.records import ENCODER, JSON_LINES
 from gapura.store.base import Connection
 from gapura.store.ledger import Books, Ledger, archive, closing, told
@@ -28,11 +28,7 @@ class Chosen(msgspec.Struct, forbid_unknown_fields=True):
     purse: str = ""
     account: str = ""
     after: int = 0
-    limit: int = 100
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.limit <= 1000:  # noqa: PLR2004 - stated in the message
-            raise ValueError("limit is 1 to 1000")
+    limit: Limit = 100
 
 
 class AccountsKept(msgspec.Struct, frozen=True):

@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, NamedTuple, NoReturn, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, NamedTuple, NoReturn, TypeVar, cast, get_type_hints
 
 import msgspec
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -120,15 +121,14 @@ class Call(NamedTuple):
 Handler = Callable[..., Awaitable[Any]]
 
 
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+
+
 class Page(msgspec.Struct, forbid_unknown_fields=True):
     """A page: what comes behind `after` (the `next` of the page before)."""
 
     after: str = ""
-    limit: int = 100
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.limit <= 1000:  # noqa: PLR2004 - stated in the message
-            raise ValueError("limit is 1 to 1000")
+    limit: Limit = 100
 
 
 @dataclass(frozen=True)

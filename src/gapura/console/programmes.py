@@ -6,6 +6,8 @@ from gapura.console.accounts import Trial
 from gapura.console.keys import Reason, check_reason
 from gapura.console.operations import Call, Intent, Operation
 from gapura.programme import offer, pipeline
+from gapura.providers import catalogue
+from gapura.rulebook.documents import BadDocument, nearest
 from gapura.store import claims, grants, ledger, programmes
 from gapura.store.base import Connection
 from gapura.store.programmes import Programme, Version
@@ -82,10 +84,20 @@ async def document(call: Call, programme: str, query: Numbered) -> Version:
 async def propose(call: Call, query: Trial, body: Document) -> Proposed:
     """Keeps a version of an offer.  Of a programme that is open it is in force at once, and its wallet follows."""
     read = offer.read(body.text)
+    _check_providers(call, read)
     by = _by(call, "")
     intent = Intent("programme.propose", read.id, rehearsal=query.dry_run)
     kept = await call.change(intent, lambda db: pipeline.propose(db, body.text, by), Programme)
     return Proposed(query.dry_run, kept, read)
+
+
+def _check_providers(call: Call, read: Offer) -> None:
+    """A grant for a provider that there is not is one that nobody could spend."""
+    known = {*catalogue.catalogue().vendors, *(one.provider for one in call.context.rules().book.endpoints)}
+    for number, part in enumerate(read.grants):
+        for name in part.providers:
+            if name not in known:
+                raise BadDocument(f"grants[{number}].providers", f"there is no provider {name}{nearest(name, known)}")
 
 
 async def open_(call: Call, programme: str, query: Trial, body: Reason) -> Moved:

@@ -11,7 +11,7 @@ import msgspec
 from gapura.rulebook.conditions import over
 from gapura.rulebook.opinions import product_name
 from gapura.rulebook.weigh import covers, phase_in_force, released
-from gapura.store import accounts, appeals, evidence, visits
+from gapura.store import accounts, appeals, grounds, visits
 from gapura.store.appeals import OPEN, Appeal, Move, State
 from gapura.store.base import Connection
 from gapura.terms.caller import Account, Lifted, Notice, Status
@@ -107,11 +107,15 @@ def _cases(
 ) -> Iterator[Case]:
     judged = {one.policy for one in visits.known(db, account.id) if one.given}
     for policy in policies:
-        seen = evidence.against(db, account.id, lambda place, policy=policy: covers(policy, place, at), at)  # type: ignore[misc]
+        seen = grounds.against(db, account.id, policy.name, _covering(policy, at), at)
         objecting = any(one.policy == policy.name and one.state in OPEN for one in made)
         case = _case(policy, account, seen, at, objecting=objecting)
         if seen or case.told or case.lifted or policy.name in judged:
             yield case
+
+
+def _covering(policy: Policy, at: int) -> Callable[[str], bool]:
+    return lambda place: covers(policy, place, at)
 
 
 def _with_ways(case: Case, ways: Ways) -> Case:

@@ -8,7 +8,7 @@ from gapura.errors import NotFound
 from gapura.portal.cases import Ways
 from gapura.rulebook.compile import Rules
 from gapura.rulebook.weigh import covers
-from gapura.store import accounts, appeals, evidence
+from gapura.store import accounts, appeals, grounds
 from gapura.store.appeals import Appeal, Filed
 from gapura.store.audit import Change
 from gapura.store.base import Connection, Work
@@ -42,7 +42,7 @@ class Hearing:
         at = self.store.clock()
 
         def work(db: Connection) -> Appeal:
-            seen = evidence.against(db, account, lambda place: covers(policy, place, at), at)
+            seen = grounds.against(db, account, name, lambda place: covers(policy, place, at), at)
             told = [one.campaign for one in accounts.get(db, None, account).notices if one.policy == name]
             filed = Filed(
                 account=account,

@@ -117,7 +117,11 @@ async def _serve(exchange: Exchange, gate: Gate, settling: Settling) -> None:
 def _route(rules: Rules, caller: Caller, model: str) -> Route:
     route = rules.route(model) if scoped(caller, model) else None
     if route is None:
-        raise NotFound(f"There is no model '{model}' for this key.", param="model", code="model_not_found")
+        raise NotFound(
+            f"There is no model '{model}' for this key; see /v1/models.",
+            param="model",
+            code="model_not_found",
+        )
     return route
 
 

@@ -145,7 +145,7 @@ def _missing(found: Dossier, export: list[bytes]) -> list[str]:
     chain.verify(export)
     hashes = {line.seq: line.hash for line in map(chain.entry, export) if line is not None}
     return [
-        f"entry {entry.line.seq} does not stand in the export"
+        f"entry {entry.line.seq} does not stand in the export; one that was made later has it"
         for entry in found.entries
         if hashes.get(entry.line.seq) != entry.line.hash
     ]

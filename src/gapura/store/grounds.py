@@ -4,11 +4,12 @@ It is made from the record as that grows, each request looked at once, and of ad
 the operator chose otherwise.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
+from gapura.store import campaigns, evidence, members
 from gapura.store.audiences import Member
 from gapura.store.base import Connection
 from gapura.terms.letter import Evidence, Place, UsedKey
@@ -75,6 +76,16 @@ def forget(db: Connection, campaign: str, account: str) -> None:
 def of_member(db: Connection, member: Member) -> Evidence:
     """Why it is affected: keys, places and networks, with counts and dates."""
     return listed(db, member) or _recorded(db, member)
+
+
+def against(db: Connection, account: str, policy: str, covers: Callable[[str], bool], at: int) -> Evidence | None:
+    """What speaks against an account under a policy: what its letters tell, where a campaign goes by a back-test, else
+    what the record has.  None: nothing is known."""
+    running = {kept.id for kept in campaigns.under_way(db) if kept.spec.policy == policy}
+    for member in members.of_account(db, account):
+        if member.campaign in running and member.state == "affected" and (found := listed(db, member)):
+            return found
+    return evidence.against(db, account, covers, at)
 
 
 def listed(db: Connection, member: Member) -> Evidence | None:

@@ -27,7 +27,7 @@ from gapura.wire.responses.answer import Echo, answer
 from gapura.wire.responses.items import messages_of
 from gapura.wire.responses.stream import Stream
 
-NO_STATE = "no conversation of this account is kept here: send all of it in `input`"
+NO_STATE = "no conversation of this account is kept here (its operator can have that done): send all of it in `input`"
 
 FIELDS: Mapping[str, Line] = {
     "model": HONOURED,
