@@ -173,5 +173,11 @@ def test_whom_a_back_test_names(tmp_path: Path, runtime: str, monkeypatch: pytes
         filed = await it.api("POST", "/appeals", objection)
         kept = (await it.api("GET", f"/appeals/{filed['appeal']['id']}"))["texts"]["evidence"]
         assert kept["requests"] == 10, "what its letter tells is what it was shown"
+        pack = await it.api("GET", f"/accounts/{account}/evidence")
+        assert [seen["requests"] for seen in pack["listed"].values()] == [10], (
+            "and what may have to be shown to a court"
+        )
+        page = await it.ask("GET", f"/accounts/{account}/evidence.html", None, await it.other("auditor"))
+        assert b"By the back-test of access logs" in page.body and b": 10 requests on" in page.body
 
     run(tmp_path, runtime, monkeypatch, story)

@@ -9,7 +9,20 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gapura.store import accounts, answers, appeals, audit, chain, deliveries, exceptions, facts, keys, visits
+from gapura.store import (
+    accounts,
+    answers,
+    appeals,
+    audit,
+    chain,
+    deliveries,
+    exceptions,
+    facts,
+    grounds,
+    keys,
+    members,
+    visits,
+)
 from gapura.store.answers import Answer
 from gapura.store.appeals import Appeal, Moved, Texts
 from gapura.store.base import Connection
@@ -19,6 +32,7 @@ from gapura.store.facts import Proven
 from gapura.store.secrets import Secret
 from gapura.store.visits import Found
 from gapura.terms.caller import Account, Key
+from gapura.terms.letter import Evidence
 from gapura.terms.residence import Visit
 
 FORMAT = "gapura.evidence/1"
@@ -43,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True):
 class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     """`people`: who acted, by id: the name and the role.  `text_key` is what the entries' commitments are made with.
     `seq`, `hash`: the audit's last entry when this was made, and `problem` what was wrong with the audit then ("":
-    nothing)."""
+    nothing).  `listed`: campaign → what the back-test that it went by says of the account."""
 
     format: str = FORMAT
     home: str
@@ -62,6 +76,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     hash: str
     problem: str
+    listed: dict[str, Evidence] = {}
 
 
 def dossier(db: Connection, secret: Secret, account: str, at: int) -> Dossier:
@@ -95,6 +110,7 @@ def dossier(db: Connection, secret: Secret, account: str, at: int) -> Dossier:
         seq=end[0],
         hash=end[1].hex(),
         problem=f"entry {problem.seq} {problem.what}" if problem else "",
+        listed={one.campaign: seen for one in members.of_account(db, account) if (seen := grounds.listed(db, one))},
     )
 
 
