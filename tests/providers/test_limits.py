@@ -20,6 +20,7 @@ NOON = TurnableClock(instant("2026-11-29T12:00:00+00:00"))
         (b"anthropic-ratelimit-tokens-reset", b"2026-11-29T11:00:00Z", (b"x-ratelimit-reset-tokens", b"0s")),
         (b"ratelimit-remaining", b"3", (b"x-ratelimit-remaining-requests", b"3")),
         (b"x-ratelimit-reset", b"9", (b"x-ratelimit-reset-requests", b"9s")),
+        (b"x-ratelimit-reset", b"1795953630", (b"x-ratelimit-reset-requests", b"30s")),
     ],
 )
 def test_it_is_told(name: bytes, value: bytes, told: tuple[bytes, bytes]) -> None:
@@ -35,6 +36,7 @@ def test_it_is_told(name: bytes, value: bytes, told: tuple[bytes, bytes]) -> Non
         (b"x-ratelimit-limit-requests", b"9" * 500),
         (b"x-ratelimit-limit-requests", b""),
         (b"x-ratelimit-bucket", b"a"),
+        (b"x-ratelimit-reset", b"soon"),
         (b"content-type", b"ratelimit-"),
     ],
 )

@@ -169,6 +169,18 @@ def test_a_batch_is_one_request_in_the_record_with_all_that_it_cost() -> None:
     asyncio.run(story())
 
 
+def test_vectors_without_usage_are_estimated_over_the_whole_batch() -> None:
+    async def story() -> None:
+        vendor = Vendor(says(VECTOR | {"data": VECTOR["data"] * 10}))
+        async with bench({"qwen": vendor}) as it:
+            said = await it.ask({"model": "m", "input": ["kata " * 40] * 30}, "/v1/embeddings")
+            usage = said.json["usage"]
+            assert usage["estimated"] is True and usage["prompt_tokens"] == usage["total_tokens"] > 30 * 20
+            assert [entry.usage for entry in it.journal.ended] == [Usage(usage["prompt_tokens"], 0, estimated=True)]
+
+    asyncio.run(story())
+
+
 def test_rerank_reads_the_query_with_each_document() -> None:
     async def story() -> None:
         vendor = Vendor(says({"results": [], "usage": {"total_tokens": 5}}))

@@ -76,6 +76,8 @@ def carry_native(ask: Ask) -> None:
     body.pop("stream", None)
     if multimodal(ask.model, messages):
         ask.path = MULTIMODAL
+        if any(_detail(part) not in {None, "auto"} for one in messages for part in _listed(one.get("content"))):
+            ask.lose("messages.image_url", "its detail is not supported", "behavioural")
         messages = [{**one, "content": _parts(one.get("content"))} for one in messages]
     else:
         messages = [{**one, "content": _prose(one.get("content"))} for one in messages]
@@ -94,11 +96,21 @@ def multimodal(model: str, messages: list[Item]) -> bool:
     return any(isinstance(part, dict) and part.get("type") not in {"text", None} for part in contents)
 
 
+def _listed(content: Any) -> list[Item]:
+    return content if isinstance(content, list) else []
+
+
+def _detail(part: Item) -> Any:
+    image = part.get("image_url")
+    return image.get("detail") if isinstance(image, dict) else None
+
+
 def _parts(content: Any) -> list[Item]:
-    """Parts without types there: {"text": …}, {"image": …}, {"audio": …}, {"video": …}."""
+    """Parts without types there: {"text": …}, {"image": …}, {"audio": …}, {"video": …}, and beside them what the vendor
+    has besides (`min_pixels`, `fps`, `cache_control` …)."""
     if not isinstance(content, list):
         return [{"text": content}] if content else []
-    return [_part(part) for part in content]
+    return [_part(part) | {name: part[name] for name in part.keys() - {"type", part["type"]}} for part in content]
 
 
 def _part(part: Item) -> Item:

@@ -150,7 +150,7 @@ def fault(  # noqa: PLR0913 - a vendor's answer, and how to read it
     said = read_error(status, body)
     judged = judge(rules, said)
     outcome = OUTCOMES[judged]
-    message = SECRETS.sub("[hidden]", said.message)[:MAX_MESSAGE] or _unsaid(name, said.status)
+    message = SECRETS.sub("[hidden]", said.message)[:MAX_MESSAGE] or _unsaid(name, said)
     kind, code = outcome.kind, outcome.code
     if outcome is OUTCOMES["credentials"]:
         message = f"{name} refused this gateway's credentials."
@@ -169,10 +169,12 @@ def fault(  # noqa: PLR0913 - a vendor's answer, and how to read it
     )
 
 
-def _unsaid(name: str, status: int) -> str:
-    if status < HTTPStatus.BAD_REQUEST:
+def _unsaid(name: str, said: Said) -> str:
+    if said.code:
+        return f"{name} failed with the code {said.code}."
+    if said.status < HTTPStatus.BAD_REQUEST:
         return f"{name} answered with something that is no chat completion."
-    return f"{name} failed with status {status}."
+    return f"{name} failed with status {said.status}."
 
 
 def judge(rules: Sequence[Rule], said: Said) -> str:
@@ -211,6 +213,10 @@ def retry_after(headers: Headers, clock: Clock) -> float | None:
     return seconds if 0 < seconds < 10**7 else None
 
 
+# Codes that some fronts write beside an answer.
+FINE = frozenset({"0", "200", "ok", "success"})
+
+
 def error_in(said: Any) -> bool:
     """Whether a JSON value that should have been an answer is an error: OpenAI's object, and the flat ones of others
     (Baidu, DashScope, BigModel's front, vLLM)."""
@@ -218,6 +224,8 @@ def error_in(said: Any) -> bool:
         said = said[0]  # Gemini's
     if not isinstance(said, dict):
         return False
-    flat = bool(said.get("code")) and ("message" in said or "msg" in said) and not said.get("choices")
+    code, words = said.get("code"), "message" in said or "msg" in said
+    coded = bool(code) and str(code).lower() not in FINE
+    flat = coded and not said.get("choices") and (words or not said.get("output"))
     stated = said.get("success") is False or said.get("object") == "error"
     return bool(said.get("error")) or bool(said.get("error_code")) or flat or stated

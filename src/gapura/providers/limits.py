@@ -18,6 +18,9 @@ ANTHROPIC = re.compile(rb"anthropic-ratelimit-(requests|tokens)-(limit|remaining
 # RateLimit headers of the IETF's draft (httpapi-ratelimit-headers-03): numbers, and seconds.
 DRAFT = re.compile(rb"(?:x-)?ratelimit-(limit|remaining|reset)")
 
+# As many has the number of seconds since 1970; no limit resets in thirty years.
+EPOCH_DIGITS = 10
+
 PLAIN = re.compile(rb"[!-~][ -~]{0,63}")
 
 
@@ -32,12 +35,20 @@ def limits(headers: Headers, clock: Clock) -> list[tuple[bytes, bytes]]:
         elif said := ANTHROPIC.fullmatch(name):
             found += _named(said[2], said[1], _left(value, clock) if said[2] == b"reset" else value)
         elif said := DRAFT.fullmatch(name):
-            found += _named(said[1], b"requests", value + b"s" if said[1] == b"reset" else value)
+            found += _named(said[1], b"requests", _wait(value, clock) if said[1] == b"reset" else value)
     return found
 
 
 def _named(what: bytes, of: bytes, value: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"x-ratelimit-%b-%b" % (what, of), value)] if value else []
+
+
+def _wait(value: bytes, clock: Clock) -> bytes:
+    """Seconds, which some say as those since 1970."""
+    if not value.isdigit():
+        return b""
+    seconds = int(value) - clock() // SECOND if len(value) >= EPOCH_DIGITS else int(value)
+    return b"%ds" % max(seconds, 0)
 
 
 def _left(value: bytes, clock: Clock) -> bytes:

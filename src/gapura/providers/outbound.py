@@ -8,6 +8,7 @@ from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers import estimators
 from gapura.providers.answers import usage_said
 from gapura.providers.base import Operation, Provider, Reader, Translation
+from gapura.providers.embeddings import Embeddings
 from gapura.providers.streams import Stream
 from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, Target
@@ -50,6 +51,11 @@ class Outbound(msgspec.Struct, frozen=True):
             usage = usage or Usage(self._inputs, tokens.guess(body), estimated=True)
             body = self.carried.answer(body, usage)
         elif self.finish is not None:
+            if usage is None and isinstance(self.operation, Embeddings):
+                sent = (self.sent.body, *self.sent.more)
+                usage = Usage(sum(estimators.inputs(self.provider.name, one) for one in sent), 0, estimated=True)
+                counts = {"prompt_tokens": usage.input, "total_tokens": usage.total, "estimated": True}
+                body = openai.splice(body, {"usage": counts})
             body = self.finish(body)
         elif usage is None and self.operation is self.provider:
             usage = Usage(self._inputs, tokens.guess(body), estimated=True)

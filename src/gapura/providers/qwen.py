@@ -92,9 +92,9 @@ FAULTS = (
     Rule("credentials", r"invalid_?api_?key"),
     Rule("permission", r"(.*\.)?accessdenied(\..*)?|access_denied"),
     Rule("permission", message=r"user api does not support \w+ calls?"),
-    Rule("model", r"modelnotfound|model_not_found|model_not_supported|workspacenotfound"),
+    Rule("model", r"model\.?not(found|exist)|model_not_found|model_not_supported|workspacenotfound"),
     Rule("model", message=r"model not exist|unsupported model"),
-    Rule("timeout", r"requesttimeout|responsetimeout"),
+    Rule("timeout", r"requesttimeout|responsetimeout|gatewaytimeout"),
     Rule("overloaded", r"modelunavailable|modelservingerror|serviceunavailable"),
     # Their algorithms' complaint about a request is labelled as an internal error, with a 400 before it.
     Rule("invalid", message=r"^<400> "),
@@ -193,7 +193,7 @@ def flatten(ask: Ask) -> None:
 
 
 def _texts(content: Any) -> bool:
-    return isinstance(content, list) and all(part.get("type") == "text" for part in content)
+    return isinstance(content, list) and all(part.keys() == {"type", "text"} for part in content)
 
 
 def _joined(parts: list[dict[str, Any]]) -> str:
