@@ -146,7 +146,7 @@ VECTOR: dict[str, Any] = {"object": "list", "data": [{"object": "embedding", "in
 def test_a_batch_that_fails_half_way_is_no_answer() -> None:
     async def story() -> None:
         usage = {"usage": {"prompt_tokens": 4, "total_tokens": 4}}
-        vendor = Vendor(says(VECTOR | usage), says(b"busy", 503))
+        vendor = Vendor(says(VECTOR | usage | {"data": VECTOR["data"] * 10}), says(b"busy", 503))
         async with bench({"qwen": vendor}) as it:
             said = await it.ask({"model": "m", "input": ["a"] * 11}, "/v1/embeddings")
             assert (said.status, vendor.asked) == (503, 2)
@@ -165,6 +165,16 @@ def test_a_batch_is_one_request_in_the_record_with_all_that_it_cost() -> None:
             assert said.json["usage"] == {"prompt_tokens": 12, "total_tokens": 12}
             assert len(it.journal.opened) == 1
             assert [(entry.outcome, entry.usage) for entry in it.journal.ended] == [("complete", Usage(12))]
+
+    asyncio.run(story())
+
+
+def test_a_text_without_a_vector_is_no_answer() -> None:
+    async def story() -> None:
+        vendor = Vendor(says(VECTOR | {"data": VECTOR["data"] * 9}))
+        async with bench({"qwen": vendor}) as it:
+            said = await it.ask({"model": "m", "input": ["a"] * 30}, "/v1/embeddings")
+            assert said.status == 502 and "9 vectors for 10 texts" in said.json["error"]["message"]
 
     asyncio.run(story())
 

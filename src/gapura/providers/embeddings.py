@@ -31,6 +31,9 @@ FIELDS: Mapping[str, Field] = {
 
 _ENCODER = msgspec.json.Encoder()
 
+# Once in each vector of an answer of ours, and in nothing else.
+MARK = b'"object":"embedding"'
+
 
 Item = dict[str, Any]
 
@@ -85,6 +88,13 @@ class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
         if usage is not None:
             answer["usage"] = {"prompt_tokens": usage.input, "total_tokens": usage.total}
         return _ENCODER.encode(answer), usage
+
+    def compare(self, answer: bytes, sent: bytes) -> None:
+        """Raises UpstreamFailed unless each text has its vector: one that is missing would shift all after it."""
+        asked = decode(sent)["input"]
+        texts = len(asked["texts"] if isinstance(asked, dict) else asked)
+        if (vectors := answer.count(MARK)) != texts:
+            raise UpstreamFailed(f"The provider gave {vectors} vectors for {texts} texts.")
 
     def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
         del model, include_usage, choices

@@ -36,7 +36,7 @@ FIELDS = {
     "enable_thinking": step("the model's switch; off where it thinks by default and nobody asked", "behavioural"),
     "thinking": step("the model's switch"),
     "thinking_budget": drop("behavioural"),
-    **dict.fromkeys(("penalty_score", "web_search", "fps", "extra_parameters"), keep()),
+    **dict.fromkeys(("penalty_score", "web_search", "fps", "plugin_options", "extra_parameters"), keep()),
 }
 
 FAULTS = (

@@ -68,6 +68,7 @@ FIELDS = {
             "vl_high_resolution_images",
             "translation_options",
             "enable_code_interpreter",
+            "asr_options",
         ),
         keep(),
     ),
