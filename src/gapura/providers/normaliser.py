@@ -85,6 +85,7 @@ class Normaliser(Stream):
         self._include_usage = include_usage
         self._head = Head(model, clock)
         self._choices: dict[int, Choice] = {}
+        self._found: Item = {}  # by a search, before anything was said: it goes with the first word
         self._frames: dict[str, tuple[bytes, bytes, bytes]] = {}  # by the field of the delta, with a hole for it
 
     def _take(self, blocks: list[bytes], out: list[bytes]) -> None:
@@ -130,9 +131,10 @@ class Normaliser(Stream):
             for item in (said, *choices):  # Moonshot says it in the choice
                 self.usage = usage_of(item.get("usage")) or self.usage
             told = [one for item in choices if (one := self._choice(item))]
-            found = {name: said[name] for name in SEARCH if said.get(name)}
-            if told or (found and self.begun):
-                out.append(self._chunk(told, **found))
+            self._found |= {name: said[name] for name in SEARCH if said.get(name)}
+            if told or (self._found and self.begun):
+                out.append(self._chunk(told, **self._found))
+                self._found = {}
 
     def _rest(self) -> bytes | None:
         if len(self._choices) < self._due or not all(choice.ended for choice in self._choices.values()):

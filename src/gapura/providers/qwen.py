@@ -49,7 +49,7 @@ FIELDS = {
     "logprobs": typed(bool),
     "top_logprobs": whole(0, 5, "contract"),
     "user": drop("cosmetic"),
-    "tool_choice": step("kept: auto, none, a named function", "contract"),
+    "tool_choice": step("kept: auto, none, a named function, for which thinking gives way", "contract"),
     "parallel_tool_calls": step("kept; true is said where the caller left it out, since Qwen's default is false"),
     "response_format": step("kept; a message asks for JSON where none has the word", "cosmetic"),
     "stream_options": step("usage is always asked for"),
