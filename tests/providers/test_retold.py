@@ -2,6 +2,7 @@
 as a plain one."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -217,6 +218,99 @@ def test_garbage_is_a_stated_failure(name: str, pieces: list[bytes]) -> None:
     out, _, failure = told(name, "openai", pieces)
     ended = [kind(event) in ENDS[name] for event in events(out)]
     assert any(ended) is (failure == "")
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> tuple[list[bytes], str, list[tuple[str, str]]]:
+    """Text, thoughts and fragments of several calls in any order, a call's name and id in the first of its fragments or
+    in the second: the stream, all of its text, and the calls."""
+    queues: list[list[Any]] = []
+    calls = []
+    for index in range(draw(st.integers(0, 3))):
+        arguments = draw(ARGUMENTS | st.just(""))
+        calls.append((f"f{index}", arguments))
+        parts = draw(st.lists(st.integers(0, len(arguments)), max_size=2).map(sorted))
+        ends = [0, *parts, len(arguments)]
+        fragments: list[Any] = [{"arguments": arguments[a:b]} for a, b in pairwise(ends)]
+        named = {"name": f"f{index}"}
+        if draw(st.integers(0, 4)):
+            fragments[0] |= named
+        else:
+            fragments = [{"arguments": ""}, {"arguments": "", **named}, *fragments]
+        queues.append(
+            [
+                {"tool_calls": [{"index": index, **({} if n else {"id": f"call_{index}"}), "function": one}]}
+                for n, one in enumerate(fragments)
+            ]
+        )
+    texts = draw(st.lists(TEXT, max_size=3))
+    queues.append([{"content": text} for text in texts])
+    queues.append([{"reasoning_content": text} for text in draw(st.lists(TEXT, max_size=2))])
+    order = draw(st.permutations([n for n, queue in enumerate(queues) for _ in queue]))
+    pieces = [chunk(queues[n].pop(0)) for n in order]
+    return [*pieces, chunk({}, "tool_calls" if calls else "stop"), COST, DONE], "".join(texts), calls
+
+
+@pytest.mark.parametrize("name", ["responses", "summary", "messages"])
+@settings(max_examples=150)
+@given(mixture=mixtures())
+def test_however_pieces_are_mixed_all_is_told_or_it_is_a_failure(
+    name: str, mixture: tuple[list[bytes], str, list[tuple[str, str]]]
+) -> None:
+    pieces, text, calls = mixture
+    out, usage, failure = told(name, "openai", pieces)
+    said = events(out)
+    if failure:
+        assert name == "messages" and not any(kind(event) in ENDS[name] for event in said)
+        return
+    assert usage == Usage(11, 22)
+    found = final(name, said)
+    if name == "messages":
+        blocks = found["content"]
+        assert "".join(block["text"] for block in blocks if block["type"] == "text") == text
+        made = [(one["name"], one["input"]) for one in blocks if one["type"] == "tool_use"]
+        assert sorted(made, key=str) == [(name, json.loads(said or "{}")) for name, said in calls]
+        return
+    items = found["output"]
+    parts = [part for item in items if item["type"] == "message" for part in item["content"]]
+    assert "".join(part["text"] for part in parts) == text
+    made = [(item["name"], item["arguments"]) for item in items if item["type"] == "function_call"]
+    assert sorted(made) == calls
+    check_events(said)
+
+
+def check_events(said: list[Any]) -> None:
+    """As OpenAI's own: each item is added once and done once under one id, its deltas are its text, and the last event
+    has the items as they were done."""
+    added: dict[int, Any] = {}
+    deltas: dict[tuple[str, str], str] = {}
+    done: dict[int, Any] = {}
+    for event in said:
+        match event["type"].removeprefix("response."):
+            case "output_item.added":
+                assert event["output_index"] == len(added)
+                added[event["output_index"]] = event["item"]
+            case "output_item.done":
+                assert event["output_index"] not in done
+                done[event["output_index"]] = event["item"]
+                assert event["item"]["id"] == added[event["output_index"]]["id"]
+            case (
+                "output_text.delta"
+                | "reasoning_text.delta"
+                | "reasoning_summary_text.delta"
+                | "function_call_arguments.delta"
+            ):
+                item = added[event["output_index"]]
+                assert event["item_id"] == item["id"] and event["output_index"] not in done
+                what = (event["item_id"], event["type"].removesuffix(".delta"))
+                deltas[what] = deltas.get(what, "") + event["delta"]
+            case "output_text.done" | "reasoning_text.done" | "reasoning_summary_text.done":
+                assert deltas.get((event["item_id"], event["type"].removesuffix(".done")), "") == event["text"]
+            case "function_call_arguments.done":
+                item = added[event["output_index"]]
+                assert deltas.get((event["item_id"], event["type"].removesuffix(".done")), "") == event["arguments"]
+                assert event["name"] == item["name"]
+    assert said[-1]["response"]["output"] == [done[number] for number in sorted(added)]
 
 
 def test_calls_whose_fragments_come_mixed_are_put_in_order() -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from gapura.errors import GapuraError
 from gapura.terms.usage import Usage
-from gapura.wire.chunks import Call, Chat, chunks
+from gapura.wire.chunks import Call, Chat, Function, chunks
 from gapura.wire.messages import errors
 from gapura.wire.messages.answer import arguments, broken, envelope, stop_reason, tool_use, usage_said
 
@@ -79,24 +79,28 @@ class Stream:
         out.append(DELTA[kind] % self._index + _encode(text) + b"}}\n\n")
 
     def _call(self, given: Call, out: list[bytes]) -> None:
-        known = self._calls.get(given.index)
+        known, text = self._calls.get(given.index), given.text
         if known is None:
-            known = self._calls[given.index] = Call(given.index, given.id, given.function)
-            before = self._before(given.index)
-            if before is None or arguments(before.text) is not None:
-                self._tell(known, out)
-            return
-        fragment = given.text
-        if known.function is not None and fragment:
-            known.function.arguments = known.text + fragment
-            if list(self._calls).index(given.index) == self._told - 1:
-                self._fragment(fragment, out)
+            self._calls[given.index] = Call(given.index, given.id, Function(given.name, text))
+            return self._advance(out)
+        place, function = list(self._calls).index(given.index), known.function or Function()
+        function.name = function.name or given.name
+        function.arguments = known.text + text
+        if text and place == self._told - 1:
+            self._fragment(text, out)
+        elif (text or given.name) and place < self._told:
+            broken("a tool, after it had gone on to something else,")
+        return self._advance(out)
 
-    def _before(self, index: int) -> Call | None:
-        """The call before this one, in the order in which they came."""
-        order = list(self._calls)
-        place = order.index(index)
-        return self._calls[order[place - 1]] if place else None
+    def _advance(self, out: list[bytes]) -> None:
+        """The next call begins when the arguments of the one before are whole, and its name is there.  No arguments at
+        all may be whole: that is known at the end."""
+        calls = list(self._calls.values())
+        while self._told < len(calls) and calls[self._told].name:
+            before = calls[self._told - 1].text if self._told else "{}"
+            if not before or arguments(before) is None:
+                return
+            self._tell(calls[self._told], out)
 
     def _tell(self, call: Call, out: list[bytes]) -> None:
         self._start("tool_use", tool_use(call, self._told), out)

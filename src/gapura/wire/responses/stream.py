@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from gapura.errors import GapuraError
+from gapura.errors import GapuraError, UpstreamFailed
 from gapura.terms.usage import Usage
 from gapura.wire.chunks import Call, Chat, Function, chunks, logprobs_of
 from gapura.wire.responses.answer import (
@@ -88,6 +88,7 @@ class Stream:
         self._finish: str | None = None
         self._speech: Speech | None = None
         self._calls: dict[int, Calling] = {}  # by their index in chat
+        self._nameless: dict[int, Call] = {}  # of which no more has come than their beginning
         self._output: list[Item] = []
 
     def feed(self, events: bytes) -> bytes:
@@ -113,6 +114,8 @@ class Stream:
         out: list[bytes] = []
         if self._head is None:
             self._begin(Chat(), out)
+        if self._nameless:
+            raise UpstreamFailed("The model called a tool without a name.")
         reason = INCOMPLETE.get(self._finish or "")
         status = "incomplete" if reason else "completed"
         if not self._output:
@@ -185,16 +188,24 @@ class Stream:
     def _call(self, given: Call, out: list[bytes]) -> None:
         calling = self._calls.get(given.index)
         if calling is None:
-            self._hush(out, "completed")
-            number = len(self._output)
-            calling = Calling(self._names.item("fc", number), number, given, [])
-            self._calls[given.index] = calling
-            blank = Call(given.index, given.id, Function(given.name, ""))
-            self._add(call_item(calling.name, blank, given.index, "in_progress"), out)
+            if (begun := self._nameless.pop(given.index, None)) is not None:
+                given = Call(given.index, begun.id or given.id, Function(given.name, begun.text + given.text))
+            if not given.name:
+                self._nameless[given.index] = given
+                return
+            calling = self._begin_call(given, out)
         if text := given.text:
             calling.pieces.append(text)
             place: Item = {"item_id": calling.name, "output_index": calling.number}
             out.append(self._event("response.function_call_arguments.delta", **place, delta=text))
+
+    def _begin_call(self, given: Call, out: list[bytes]) -> Calling:
+        self._hush(out, "completed")
+        number = len(self._output)
+        calling = self._calls[given.index] = Calling(self._names.item("fc", number), number, given, [])
+        blank = Call(given.index, given.id, Function(given.name, ""))
+        self._add(call_item(calling.name, blank, given.index, "in_progress"), out)
+        return calling
 
     def _add(self, item: Item, out: list[bytes]) -> None:
         out.append(self._event("response.output_item.added", output_index=len(self._output), item=item))
