@@ -29,6 +29,7 @@ def told(number: int) -> dict[str, Any]:
 
 
 TEXT = {"type": "input_text", "text": "a"}
+EASY = {"role": "user", "content": "a"}
 IMAGE = {"type": "input_image", "image_url": "https://pictures.example/a.png", "detail": "low"}
 SHOWN = {"type": "image_url", "image_url": {"url": "https://pictures.example/a.png", "detail": "low"}}
 
@@ -64,8 +65,21 @@ ITEMS: dict[str, tuple[list[Any], list[Any], dict[str, str]]] = {
         ],
         {"input.function_call_output.image": "behavioural"},
     ),
-    "thoughts": ([{"type": "reasoning", "summary": []}], [], {"input.reasoning": "cosmetic"}),
-    "a search": ([{"type": "web_search_call", "id": "w"}], [], {"input.web_search_call": "behavioural"}),
+    "thoughts": (
+        [{"type": "reasoning", "summary": []}, EASY],
+        [EASY],
+        {"input.reasoning": "cosmetic"},
+    ),
+    "a search": (
+        [{"type": "web_search_call", "id": "w"}, EASY],
+        [EASY],
+        {"input.web_search_call": "behavioural"},
+    ),
+    "a word after a call": (
+        [call(1), message("assistant", {"type": "output_text", "text": "wait"})],
+        [{"role": "assistant", "content": "wait", "tool_calls": [told(1)]}],
+        {},
+    ),
     "a reference": ([{"type": "item_reference", "id": "i"}], [], {"input.item_reference": "contract"}),
 }
 
@@ -93,11 +107,24 @@ def test_tools() -> None:
         ({"type": "function", "name": "f"}, {"type": "function", "function": {"name": "f"}}, 2, {}),
         ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]}, "auto", 1, {}),
         ({"type": "web_search"}, None, 2, {"tool_choice": "contract"}),
+        (
+            {"type": "allowed_tools", "mode": "required", "tools": [{"type": "mcp", "server_label": "s"}]},
+            None,
+            2,
+            {"tool_choice.tools.server_label": "behavioural", "tool_choice.tools": "contract"},
+        ),
     ],
 )
 def test_the_choice_of_tools(given: Any, choice: Any, offered: int, lost: dict[str, str]) -> None:
     _, body, losses = carried(tools=TOOLS, tool_choice=given)
     assert (body.get("tool_choice"), len(body["tools"]), losses) == (choice, offered, lost)
+
+
+@pytest.mark.parametrize("given", ["required", {"type": "function", "name": "f"}])
+def test_a_tool_that_must_be_called_and_is_not_there(given: Any) -> None:
+    _, body, losses = carried(tool_choice=given)
+    assert ("tool_choice" in body, losses) == (False, {"tool_choice": "contract"})
+    assert carried(tool_choice="auto")[2] == {}
 
 
 def test_a_schema_an_effort_and_logprobs() -> None:
@@ -116,6 +143,8 @@ def test_a_schema_an_effort_and_logprobs() -> None:
     ("items", "param"),
     [
         ([5], "input[0]"),
+        ([], "input"),
+        ([{"type": "reasoning", "summary": []}], "input"),
         ([{"role": "robot", "content": "a"}], "input[0].role"),
         ([{"type": ["message"]}], "input[0].type"),
         ([message("user", {"type": "input_text"})], "input[0].content[0].text"),

@@ -69,6 +69,13 @@ class Draft:
         if loss not in self.losses:
             self.losses.append(loss)
 
+    def rest(self, given: Mapping[str, Any], known: frozenset[str], name: str) -> None:
+        """What else is said of something, which nobody here knows."""
+        if not given.keys() <= known:
+            for extra, value in given.items():
+                if extra not in known and value is not None:
+                    self.lose(f"{name}.{extra}", "unknown to this endpoint", "behavioural")
+
 
 Step = Callable[[Draft], None]
 

@@ -58,15 +58,16 @@ On the way to chat; what chat loses on its way to a vendor comes on top, by the 
 - *refused*: left out, and without it the answer is not what was asked for: the target is passed over, and the request
   refused where none is left, unless the route accepts the field
 
-What is not in a table is *ignored*, as a behavioural loss.
+What is not in a table is *ignored*, as a behavioural loss, also inside of a field: `tools.defer_loading`.
 """
 
 TAILS = {
     "Responses": """\
 *Items* of the input: messages, with texts, images by URL or data, and files in the request itself; `function_call`
 and `function_call_output`, whose images are shown in a message after it (`input.function_call_output.image`,
-behavioural); `reasoning` is left out (`input.reasoning`, cosmetic); what hosted tools did in former turns is left out
-(`input.web_search_call` and so on, behavioural). All others, and references to what is kept elsewhere, are refused.
+behavioural); `reasoning` is left out (`input.reasoning`, cosmetic), and so is what former answers cited; what hosted
+tools did in former turns is left out (`input.web_search_call` and so on, behavioural). All others, and references to
+what is kept elsewhere, are refused. A `tool_choice` that calls for a tool that is not there is refused, too.
 
 *Tools* are functions. Hosted ones (`web_search`, `file_search`, `code_interpreter`, `computer_use_preview`, `mcp` …)
 and custom ones are refused by name: `tools.web_search`. OpenAI runs its own where it serves the request.
@@ -83,8 +84,9 @@ for `reasoning.encrypted_content`, so that the next turn can build on the answer
 """,
     "Messages": """\
 *Blocks*: `text`, `image` by URL or data, `tool_use`, `tool_result` (its images are shown after it:
-`messages.tool_result.image`, behavioural), `document` of plain text. Thoughts of former turns are left out
-(`messages.thinking`, cosmetic). All others are refused by name: `messages.document`, `messages.search_result`.
+`messages.tool_result.image`, behavioural), `document` of plain text, with its title and context, of which nothing is
+cited (`messages.document.citations`, behavioural). Thoughts of former turns are left out (`messages.thinking`, cosmetic).
+All others are refused by name: `messages.document`, `messages.search_result`.
 
 *Tools* of Anthropic's own (`web_search_20250305`, `computer_20250124` …) are refused by name:
 `tools.web_search_20250305`.

@@ -3,9 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gapura.wire.fates import Draft, list_at, object_at, said, text_at, wrong
+from gapura.wire.fates import Draft, list_at, object_at, of, said, text_at, wrong
 
 Item = dict[str, Any]
+
+# What is known of each kind of block.
+KNOWN: Mapping[str, frozenset[str]] = {
+    "text": of("type", "cache_control", "text", "citations"),
+    "image": of("type", "cache_control", "source"),
+    "document": of("type", "cache_control", "source", "title", "context", "citations"),
+    "tool_use": of("type", "cache_control", "id", "name", "input"),
+    "tool_result": of("type", "cache_control", "tool_use_id", "content", "is_error"),
+}
 
 
 def messages_of(draft: Draft) -> list[Item]:
@@ -16,6 +25,7 @@ def messages_of(draft: Draft) -> list[Item]:
     for number, message in enumerate(list_at(draft.given.get("messages"), "messages")):
         where = f"messages[{number}]"
         role, content = text_at(object_at(message, where), "role", where), message.get("content")
+        draft.rest(message, of("role", "content"), "messages")
         if role not in {"user", "assistant", "system"}:
             raise wrong(f"{where}.role", "expected user or assistant")
         if isinstance(content, str):
@@ -39,7 +49,10 @@ def _blocks(draft: Draft, content: Any, where: str) -> list[tuple[str, Item]]:
     blocks = []
     for number, block in enumerate(list_at(content, where)):
         at = f"{where}[{number}]"
-        if "cache_control" in object_at(block, at):
+        kind = object_at(block, at).get("type")
+        if (known := KNOWN.get(str(kind))) is not None:
+            draft.rest(block, known, f"messages.{kind}")
+        if block.get("cache_control") is not None:
             draft.lose("cache_control", "the provider caches as it likes", "cosmetic")
         blocks.append((at, block))
     return blocks
@@ -51,6 +64,7 @@ def _assistant(draft: Draft, blocks: list[tuple[str, Item]]) -> list[Item]:
     for at, block in blocks:
         match block.get("type"):
             case "text":
+                _uncited(draft, block)
                 texts.append(text_at(block, "text", at))
             case "tool_use":
                 function = {"name": text_at(block, "name", at), "arguments": said(block.get("input") or {})}
@@ -103,7 +117,8 @@ def _part(draft: Draft, at: str, block: Item) -> list[Item]:
     return read(draft, at, block)
 
 
-def _text(_: Draft, at: str, block: Item) -> list[Item]:
+def _text(draft: Draft, at: str, block: Item) -> list[Item]:
+    _uncited(draft, block)
     return [{"type": "text", "text": text_at(block, "text", at)}]
 
 
@@ -111,9 +126,11 @@ def _image(draft: Draft, at: str, block: Item) -> list[Item]:
     source = object_at(block.get("source"), f"{at}.source")
     match source.get("type"):
         case "base64":
+            draft.rest(source, of("type", "media_type", "data"), "messages.image.source")
             data = text_at(source, "data", f"{at}.source")
             url = f"data:{text_at(source, 'media_type', f'{at}.source')};base64,{data}"
         case "url":
+            draft.rest(source, of("type", "url"), "messages.image.source")
             url = text_at(source, "url", f"{at}.source")
         case _:
             draft.lose("messages.image.file", "files are not kept here", "contract")
@@ -126,8 +143,16 @@ def _document(draft: Draft, at: str, block: Item) -> list[Item]:
     if source.get("type") != "text":
         draft.lose("messages.document", "only documents of plain text are understood", "contract")
         return []
-    title = f"{block['title']}\n\n" if isinstance(block.get("title"), str) else ""
-    return [{"type": "text", "text": title + text_at(source, "data", f"{at}.source")}]
+    draft.rest(source, of("type", "media_type", "data"), "messages.document.source")
+    if isinstance(citations := block.get("citations"), dict) and citations.get("enabled"):
+        draft.lose("messages.document.citations", "nothing is cited", "behavioural")
+    heads = [block[name] for name in ("title", "context") if isinstance(block.get(name), str)]
+    return [{"type": "text", "text": "\n\n".join([*heads, text_at(source, "data", f"{at}.source")])}]
+
+
+def _uncited(draft: Draft, block: Item) -> None:
+    if block.get("citations"):
+        draft.lose("messages.text.citations", "what was cited in former turns is not sent", "cosmetic")
 
 
 def _unknown(draft: Draft, kind: object) -> None:

@@ -21,6 +21,7 @@ from gapura.wire.fates import (
     object_at,
     of,
     refused,
+    said,
     take,
     text_at,
     translated,
@@ -67,6 +68,7 @@ NAMES = {
     "response_format": "output_config",
 }
 
+TOOL = of("type", "name", "input_schema", "description", "strict", "cache_control")
 CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 # Tokens of thinking up to which an effort is meant, by the degrees that OpenAI and the vendors share.
@@ -128,7 +130,8 @@ class Carried:
         take(draft, STEPS)
         self.body = _ENCODER.encode(draft.body)
         self.losses: tuple[Loss, ...] = tuple(draft.losses)
-        self._thinks = "thinking" in draft.given and draft.given["thinking"].get("type") != "disabled"
+        thinking = draft.given.get("thinking") or {"type": "disabled"}
+        self._thinks = thinking.get("type") != "disabled" and thinking.get("display") != "omitted"
 
     def answer(self, body: bytes, usage: Usage) -> bytes:
         return answer(body, usage, thinks=self._thinks)
@@ -160,17 +163,21 @@ def _tools(draft: Draft) -> None:
             continue
         function = {"name": text_at(tool, "name", where), "parameters": object_at(tool.get("input_schema"), where)}
         function |= {name: tool[name] for name in ("description", "strict") if tool.get(name) is not None}
-        for name in tool.keys() - {"type", "name", "input_schema", "description", "strict"}:
-            draft.lose(f"tools.{name}", "functions have no such field", "cosmetic")
+        draft.rest(tool, TOOL, "tools")
+        if tool.get("cache_control") is not None:
+            draft.lose("cache_control", "the provider caches as it likes", "cosmetic")
         tools.append({"type": "function", "function": function})
     if tools:
         draft.body["tools"] = tools
 
 
 def _choice(draft: Draft) -> None:
-    choice = object_at(draft.given.get("tool_choice", {}), "tool_choice")
+    choice = object_at(draft.given["tool_choice"], "tool_choice")
     kind = kind_at(choice, "tool_choice", "auto")
-    if "tools" not in draft.body or not choice:
+    draft.rest(choice, of("type", "name", "disable_parallel_tool_use"), "tool_choice")
+    if "tools" not in draft.body:
+        if kind not in {"auto", "none"}:
+            draft.lose("tool_choice", "there are no tools", "contract")
         return
     if kind == "tool":
         draft.body["tool_choice"] = {"type": "function", "function": {"name": text_at(choice, "name", "tool_choice")}}
@@ -182,14 +189,20 @@ def _choice(draft: Draft) -> None:
 
 def _thinking(draft: Draft) -> None:
     """Who does not ask for thinking does not get it: that needs no word."""
-    thinking = object_at(draft.given.get("thinking", {}), "thinking")
-    if thinking.get("type") == "enabled":
-        budget = thinking.get("budget_tokens")
-        budget = budget if isinstance(budget, int) else 0
-        draft.body["reasoning_effort"] = next((effort for most, effort in EFFORTS if budget <= most), "high")
-        draft.lose("thinking.budget_tokens", "a degree of thinking, without a budget", "behavioural")
-    elif thinking.get("type") == "adaptive":
-        draft.body["reasoning_effort"] = "medium"
+    thinking = object_at(draft.given["thinking"], "thinking")
+    draft.rest(thinking, of("type", "budget_tokens", "display"), "thinking")
+    match thinking.get("type"):
+        case "enabled":
+            budget = thinking.get("budget_tokens")
+            budget = budget if isinstance(budget, int) else 0
+            draft.body["reasoning_effort"] = next((effort for most, effort in EFFORTS if budget <= most), "high")
+            draft.lose("thinking.budget_tokens", "a degree of thinking, without a budget", "behavioural")
+        case "adaptive":
+            draft.body["reasoning_effort"] = "medium"
+        case "disabled":
+            pass
+        case other:
+            draft.lose("thinking", f"{said(other)} is unknown to this endpoint", "behavioural")
 
 
 def _format(draft: Draft) -> None:
@@ -199,10 +212,10 @@ def _format(draft: Draft) -> None:
     shape = config.get("format") or draft.given.get("output_format")
     if shape is not None:
         schema = object_at(shape, "output_config.format").get("schema")
+        draft.rest(shape, of("type", "schema"), "output_config.format")
         wanted = {"name": "answer", "schema": object_at(schema, "output_config.format.schema"), "strict": True}
         draft.body["response_format"] = {"type": "json_schema", "json_schema": wanted}
-    for name in config.keys() - {"effort", "format"}:
-        draft.lose(f"output_config.{name}", "unknown to this endpoint", "behavioural")
+    draft.rest(config, of("effort", "format"), "output_config")
 
 
 STEPS = (

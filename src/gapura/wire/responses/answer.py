@@ -64,7 +64,8 @@ class Echo:
 
     def __init__(self, given: Mapping[str, Any], tools: list[Item]) -> None:
         self._given, self._tools, self._said = given, tools, b""
-        self.summarises = bool((given.get("reasoning") or {}).get("summary"))
+        reasoning = given.get("reasoning") or {}
+        self.summarises = bool(reasoning.get("summary") or reasoning.get("generate_summary"))
         self.logprobs = bool(given.get("top_logprobs") or given.get("include"))
 
     @property

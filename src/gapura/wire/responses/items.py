@@ -3,9 +3,26 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gapura.wire.fates import Draft, kind_at, list_at, object_at, text_at, wrong
+from gapura.wire.fates import Draft, kind_at, list_at, object_at, of, text_at, wrong
 
 Item = dict[str, Any]
+
+# What is known of each kind of item and part; ids and states are the business of who keeps them.
+KEPT = of("type", "id", "status")
+MESSAGE = KEPT | of("role", "content")
+CALL = KEPT | of("call_id", "name", "arguments")
+OUTPUT = KEPT | of("call_id", "output")
+PARTS: Mapping[str, frozenset[str]] = {
+    "input_text": of("type", "text"),
+    "text": of("type", "text"),
+    "output_text": of("type", "text", "annotations", "logprobs"),
+    "refusal": of("type", "refusal"),
+    "input_image": of("type", "image_url", "detail"),
+    "input_file": of("type", "file_data", "filename"),
+    "input_audio": of("type", "input_audio"),
+}
+# Without these they are refused whole.
+SOURCES = {"input_image": "image_url", "input_file": "file_data"}
 
 ROLES = {"user", "assistant", "system", "developer"}
 
@@ -33,6 +50,8 @@ def messages_of(draft: Draft) -> list[Item]:
             take(draft, where, item, found)
         else:
             draft.lose(f"input.{kind}", "unknown to this endpoint", "contract")
+    if not found and not any(loss.weight == "contract" for loss in draft.losses):
+        raise wrong("input", "there is nothing in it to answer")
     return found
 
 
@@ -40,8 +59,9 @@ def _message(draft: Draft, where: str, item: Item, found: list[Item]) -> None:
     role, content = text_at(item, "role", where), item.get("content")
     if role not in ROLES:
         raise wrong(f"{where}.role", f"expected one of {', '.join(sorted(ROLES))}")
+    draft.rest(item, MESSAGE, "input.message")
     if isinstance(content, str):
-        found.append({"role": role, "content": content})
+        _say(role, content, found)
         return
     parts = [
         part
@@ -49,13 +69,26 @@ def _message(draft: Draft, where: str, item: Item, found: list[Item]) -> None:
         for part in _part(draft, f"{where}.content[{number}]", given)
     ]
     if all(part["type"] == "text" for part in parts):
-        found.append({"role": role, "content": "".join(part["text"] for part in parts)})
+        _say(role, "".join(part["text"] for part in parts), found)
     else:
         found.append({"role": role, "content": parts})
 
 
+def _say(role: str, text: str, found: list[Item]) -> None:
+    """What was said in one turn after its calls stands before them: their answers must follow them."""
+    if role == "assistant" and found and "tool_calls" in found[-1]:
+        found[-1]["content"] = (found[-1]["content"] or "") + text
+    else:
+        found.append({"role": role, "content": text})
+
+
 def _part(draft: Draft, at: str, part: Any) -> list[Item]:
-    match object_at(part, at).get("type"):
+    kind = object_at(part, at).get("type")
+    if (known := PARTS.get(str(kind))) is not None and part.get(SOURCES.get(str(kind), "type")):
+        draft.rest(part, known, f"input.{kind}")
+        if part.get("annotations"):
+            draft.lose("input.output_text.annotations", "what was cited in former turns is not sent", "cosmetic")
+    match kind:
         case "input_text" | "output_text" | "text":
             return [{"type": "text", "text": text_at(part, "text", at)}]
         case "refusal":
@@ -73,8 +106,9 @@ def _part(draft: Draft, at: str, part: Any) -> list[Item]:
             return []
 
 
-def _call(_: Draft, where: str, item: Item, found: list[Item]) -> None:
+def _call(draft: Draft, where: str, item: Item, found: list[Item]) -> None:
     """Calls of one turn stand in one message, the text before them, too."""
+    draft.rest(item, CALL, "input.function_call")
     function = {"name": text_at(item, "name", where), "arguments": text_at(item, "arguments", where)}
     call = {"id": text_at(item, "call_id", where), "type": "function", "function": function}
     if found and found[-1]["role"] == "assistant":
@@ -85,6 +119,7 @@ def _call(_: Draft, where: str, item: Item, found: list[Item]) -> None:
 
 def _output(draft: Draft, where: str, item: Item, found: list[Item]) -> None:
     """What a tool gave.  Images go into a message of the user's after it, since a tool's has none."""
+    draft.rest(item, OUTPUT, "input.function_call_output")
     output = item.get("output", "")
     texts = [output] if isinstance(output, str) else []
     shown: list[Item] = []

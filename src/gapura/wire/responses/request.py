@@ -52,7 +52,7 @@ FIELDS: Mapping[str, Line] = {
     "include": translated("logprobs; what else may be asked for comes from hosted tools, or is for OpenAI to read"),
     "store": ignored("kept here for accounts that want it, else nowhere", "cosmetic", (False,)),
     "truncation": ignored("the input is sent as it is", "behavioural", ("disabled",)),
-    "stream_options": ignored("the stream is not padded", "cosmetic"),
+    "stream_options": ignored("the stream is not padded", "cosmetic", ({}, {"include_obfuscation": False})),
     "max_tool_calls": ignored("it counts calls of hosted tools", "cosmetic"),
     "prompt_cache_options": ignored("the provider caches as it likes", "cosmetic"),
     "context_management": ignored("the context is sent as it is", "behavioural", ([],)),
@@ -75,6 +75,8 @@ NAMES = {
     "verbosity": "text.verbosity",
     "logprobs": "top_logprobs",
 }
+
+TOOL = of("type", "name", "description", "parameters", "strict")
 
 LOGPROBS = "message.output_text.logprobs"
 
@@ -152,17 +154,14 @@ def _text(draft: Draft) -> None:
         draft.body["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif shape.get("type", "text") != "text":
         draft.body["response_format"] = shape
-    for name in text.keys() - {"format", "verbosity"}:
-        draft.lose(f"text.{name}", "unknown to this endpoint", "behavioural")
+    draft.rest(text, of("format", "verbosity"), "text")
 
 
 def _reasoning(draft: Draft) -> None:
     reasoning = object_at(draft.given.get("reasoning", {}), "reasoning")
     if reasoning.get("effort") is not None:
         draft.body["reasoning_effort"] = reasoning["effort"]
-    for name in reasoning.keys() - {"effort", "summary", "generate_summary"}:
-        if reasoning[name] is not None:
-            draft.lose(f"reasoning.{name}", "chat has no such choice", "behavioural")
+    draft.rest(reasoning, of("effort", "summary", "generate_summary"), "reasoning")
 
 
 def _tools(draft: Draft) -> None:
@@ -175,32 +174,41 @@ def _tools(draft: Draft) -> None:
             continue
         function = {"name": text_at(tool, "name", where)}
         function |= {name: tool[name] for name in ("description", "parameters", "strict") if tool.get(name) is not None}
-        for name in tool.keys() - {"type", "name", "description", "parameters", "strict"}:
-            if tool[name] is not None:
-                draft.lose(f"tools.{name}", "functions of chat have no such field", "behavioural")
+        draft.rest(tool, TOOL, "tools")
         tools.append({"type": "function", "function": function})
     if tools:
         draft.body["tools"] = tools
 
 
 def _choice(draft: Draft) -> None:
-    choice = draft.given.get("tool_choice")
-    if choice is None or "tools" not in draft.body:
-        return
-    if isinstance(choice, str):
+    choice = draft.given["tool_choice"]
+    if "tools" not in draft.body:
+        if choice not in ("auto", "none"):
+            draft.lose("tool_choice", "there are no tools", "contract")
+    elif isinstance(choice, str):
         draft.body["tool_choice"] = choice
-        return
-    match object_at(choice, "tool_choice").get("type"):
-        case "function":
-            name = text_at(choice, "name", "tool_choice")
-            draft.body["tool_choice"] = {"type": "function", "function": {"name": name}}
-        case "allowed_tools":
-            given = list_at(choice.get("tools"), "tool_choice.tools")
-            allowed = [object_at(tool, f"tool_choice.tools[{n}]").get("name") for n, tool in enumerate(given)]
-            draft.body["tools"] = [tool for tool in draft.body["tools"] if tool["function"]["name"] in allowed]
-            draft.body["tool_choice"] = choice.get("mode", "auto")
-        case other:
-            draft.lose("tool_choice", f"{other} cannot be called from here", "contract")
+    elif (kind := object_at(choice, "tool_choice").get("type")) == "function":
+        draft.rest(choice, of("type", "name"), "tool_choice")
+        name = text_at(choice, "name", "tool_choice")
+        draft.body["tool_choice"] = {"type": "function", "function": {"name": name}}
+    elif kind == "allowed_tools":
+        draft.rest(choice, of("type", "mode", "tools"), "tool_choice")
+        _allow(draft, list_at(choice.get("tools"), "tool_choice.tools"), choice.get("mode", "auto"))
+    else:
+        draft.lose("tool_choice", f"{kind} cannot be called from here", "contract")
+
+
+def _allow(draft: Draft, given: list[Any], mode: Any) -> None:
+    """The tools that are allowed are those that are sent."""
+    allowed = [object_at(tool, f"tool_choice.tools[{number}]").get("name") for number, tool in enumerate(given)]
+    for tool in given:
+        draft.rest(tool, of("type", "name"), "tool_choice.tools")
+    sent = [tool for tool in draft.body["tools"] if tool["function"]["name"] in allowed]
+    names = {tool["function"]["name"] for tool in sent}
+    if any(name not in names for name in allowed):
+        draft.lose("tool_choice.tools", "only functions among `tools` can be called", "contract")
+    if sent:
+        draft.body |= {"tools": sent, "tool_choice": mode}
 
 
 def _logprobs(draft: Draft) -> None:
