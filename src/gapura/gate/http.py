@@ -4,12 +4,13 @@ What a model answers goes down the request river; everything else is answered fr
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from gapura.errors import GapuraError, NotFound, Unready
-from gapura.gate import models
+from gapura.gate import kept, models
 from gapura.gate.head import refusal
 from gapura.gate.inquiries import Inquiries
 from gapura.gate.metrics import Metrics
@@ -18,7 +19,6 @@ from gapura.request import pipeline
 from gapura.request.accept import Exchange, Receive, Scope, Send
 from gapura.request.identify import identify
 from gapura.request.pipeline import Gate
-from gapura.request.remember import missing, stored
 from gapura.terms import ids
 from gapura.wire import exposition
 from gapura.wire.dialect import Dialect
@@ -39,7 +39,6 @@ class Endpoint(NamedTuple):
 
 
 JSON = [(b"content-type", b"application/json")]
-KEPT = "/v1/responses/"
 
 # What the keeper answers, since gates have no database.
 INQUIRIES = ("/v1/usage", USAGE, *COUNTED, COSTS)
@@ -111,22 +110,6 @@ class App:
         name = exchange.path.removeprefix("/v1/models/")
         await self._say(exchange, models.one(self._gate, exchange, name))
 
-    async def _kept(self, exchange: Exchange) -> None:
-        account, name = self._whose(exchange)
-        await exchange.answer(200, JSON, bytes((await stored(self._gate.memory, account, name)).response))
-
-    async def _drop(self, exchange: Exchange) -> None:
-        account, name = self._whose(exchange)
-        if not await self._gate.memory.drop(account, name):
-            raise missing(name)
-        await self._say(exchange, {"id": name, "object": "response", "deleted": True})
-
-    def _whose(self, exchange: Exchange) -> tuple[str, str]:
-        """The account, and the name of what is kept for it."""
-        gate = self._gate
-        caller = identify(exchange.headers, gate.directory, gate.pepper, exchange.at)
-        return caller.account.id, exchange.path.removeprefix(KEPT)
-
     async def _livez(self, exchange: Exchange) -> None:
         await self._say(exchange, {"status": "ok"})
 
@@ -147,8 +130,9 @@ class App:
     def _unlisted(self, path: str, method: str) -> Endpoint:
         if path.startswith("/v1/models/"):
             return Endpoint("GET", self._model)
-        if path.startswith(KEPT):
-            return Endpoint("DELETE", self._drop) if method == "DELETE" else Endpoint("GET", self._kept)
+        if (part := kept.part(path)) is not None:
+            taken = method if method in kept.METHODS[part] else kept.METHODS[part][0]
+            return Endpoint(taken, partial(kept.answer, self._gate, method=taken))
         return Endpoint(method, self._nothing)
 
     async def _nothing(self, exchange: Exchange) -> None:

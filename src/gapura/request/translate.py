@@ -5,6 +5,7 @@ in the dialect.  Losses are cosmetic, behavioural or contract (`gapura.terms.los
 fields is skipped; strict routes and keys refuse behavioural losses too; a route may accept named fields.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -52,7 +53,7 @@ def translate(ask: Ask, target: Target, provider: Provider) -> Outbound:
     if outbound.losses:
         refused = ("contract", "behavioural") if ask.strict or route.strict else ("contract",)
         names = outbound.carried.names if outbound.carried is not None else {}
-        accepted = route.accepts and {*route.accepts, *[names.get(field, field) for field in route.accepts]}
+        accepted = route.accepts and {*route.accepts, *[_name(field, names) for field in route.accepts]}
         lost = tuple([loss for loss in outbound.losses if loss.weight in refused and loss.field not in accepted])
         if lost:
             raise TooMuchLost(lost)
@@ -109,7 +110,16 @@ def _space(ask: Ask, target: Target) -> tuple[Loss, ...]:
 
 def _named(losses: tuple[Loss, ...], carried: Carried) -> tuple[Loss, ...]:
     """The losses by the names that the caller's dialect has for the fields of chat."""
-    return tuple([Loss(carried.names.get(loss.field, loss.field), loss.why, loss.weight) for loss in losses])
+    return tuple([Loss(_name(loss.field, carried.names), loss.why, loss.weight) for loss in losses])
+
+
+def _name(field: str, names: Mapping[str, str]) -> str:
+    """
+    >>> _name("messages.image_url", {"messages": "input"})
+    'input.image_url'
+    """
+    head, dot, rest = field.partition(".")
+    return names.get(field) or names.get(head, head) + dot + rest
 
 
 def refusal(skipped: list[TooMuchLost]) -> BadRequest:

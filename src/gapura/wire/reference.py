@@ -17,6 +17,7 @@ Written from the tables in `gapura.wire` by `python -m gapura.wire.reference`; d
 |---|---|---|
 | `POST /v1/chat/completions` | OpenAI's chat | the vendor's chat: see [providers](providers.md) |
 | `POST /v1/responses` | OpenAI's Responses | OpenAI's own, as it came; elsewhere the vendor's chat |
+| `/v1/responses/ID`, its `input_items`, `cancel` | what is kept of an answer: see below | nobody |
 | `POST /v1/messages` | Anthropic's Messages | Anthropic's own, as it came; elsewhere the vendor's chat |
 | `POST /v1/messages/count_tokens` | how long that would be | nobody: an estimate, which `gapura-estimated` says |
 | `POST /v1/completions` | completions of the time before chat | the vendor's chat |
@@ -74,19 +75,24 @@ and custom ones are refused by name: `tools.web_search`. OpenAI runs its own whe
 
 *What is kept*: nothing, unless the account says `keeps_responses` (`gapura account add NAME --keeps-responses`).
 Then an answer is kept with its conversation unless the request says `"store": false`: sealed, for 30 days, for this
-account only. `previous_response_id` goes on from it; `GET` and `DELETE /v1/responses/ID` read and delete it.
-Without the keeper nothing is kept, and the answer says `"store": false`. For other accounts `previous_response_id`
-is answered with 400: the whole conversation stands in `input`. `conversation` and `background` are answered with
-400 for all. OpenAI is told to keep nothing, since its store is shared by all who use the same key there, and asked
-for `reasoning.encrypted_content`, so that the next turn can build on the answer.
+account only. `previous_response_id` goes on from it, also when what came before has been deleted; `GET` and `DELETE
+/v1/responses/ID` read and delete it; `GET /v1/responses/ID/input_items` lists what the model was given, the turns
+before among it, by `limit`, `order` and `after`. Nothing runs in the background, so `POST /v1/responses/ID/cancel` and
+`GET` with `stream=true` are answered with 400, as OpenAI answers them for such a response. What was never kept, is
+deleted, or is another account's is 404. Without the keeper nothing is kept, and the answer says `"store": false`.
+
+For other accounts `previous_response_id` is answered with 400: the whole conversation stands in `input`.
+`conversation` and `background` are answered with 400 for all. OpenAI is told to keep nothing, since its store is
+shared by all who use the same key there, and asked for `reasoning.encrypted_content`, so that the next turn can build
+on the answer.
 
 *Reasoning* of a vendor is an item of `reasoning_text`, or a summary where `reasoning.summary` asked for one.
 """,
     "Messages": """\
 *Blocks*: `text`, `image` by URL or data, `tool_use`, `tool_result` (its images are shown after it:
 `messages.tool_result.image`, behavioural), `document` of plain text, with its title and context, of which nothing is
-cited (`messages.document.citations`, behavioural). Thoughts of former turns are left out (`messages.thinking`, cosmetic).
-All others are refused by name: `messages.document`, `messages.search_result`.
+cited (`messages.document.citations`, behavioural). Thoughts of former turns are left out (`messages.thinking`,
+cosmetic). All others are refused by name: `messages.document`, `messages.search_result`.
 
 *Tools* of Anthropic's own (`web_search_20250305`, `computer_20250124` …) are refused by name:
 `tools.web_search_20250305`.
