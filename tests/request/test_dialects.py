@@ -127,6 +127,17 @@ def test_a_vendor_that_fails_is_followed_by_another(path: str) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_a_field_of_a_strange_name_is_told_in_one_short_line(path: str) -> None:
+    async def story() -> None:
+        async with bench({"qwen": Vendor(says(WHOLE))}) as it:
+            said = await it.ask(ASKS[path] | {"a\r\nb: é": 1, "c" * 9_000: 1}, path)
+            assert said.status == 200 and len(said.headers["gapura-losses"]) == 2_000
+            assert "a??b: ?, ccc" in said.headers["gapura-losses"]
+
+    asyncio.run(story())
+
+
 def test_a_budget_caps_the_output_in_the_dialects_own_word() -> None:
     async def story() -> None:
         async with bench({"qwen": Vendor(says(WHOLE))}) as it:

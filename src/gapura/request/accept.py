@@ -7,6 +7,7 @@ whole answers, which go out at once.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
@@ -22,6 +23,10 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 OK = 200
+
+# Servers in front of us take some 8 kB of headers in all.
+LONGEST = 2_000
+UNPRINTABLE = re.compile(r"[^ -~]")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -91,7 +96,7 @@ class Exchange:
             self.notes.append((b"gapura-model", soon.told))
         if losses:
             fields = ", ".join(dict.fromkeys(loss.field for loss in losses))
-            self.notes.append((b"gapura-losses", fields.encode("ascii", "replace")))
+            self.notes.append((b"gapura-losses", header_value(fields)))
 
     def hang_up(self) -> None:
         """The caller is gone: end what is done for them, upstream too, whatever it is waiting for."""
@@ -155,6 +160,15 @@ class Exchange:
     async def _start(self, status: int, headers: Headers) -> None:
         self.started, self.status = True, status
         await self._send({"type": "http.response.start", "status": status, "headers": headers + self.notes})
+
+
+def header_value(said: str) -> bytes:
+    """What may stand in a header, of names that callers make up: no line breaks, and no more than clients read.
+
+    >>> header_value("a\\r\\nb, é")
+    b'a??b, ?'
+    """
+    return UNPRINTABLE.sub("?", said[:LONGEST]).encode()
 
 
 async def accept(exchange: Exchange, limit: int) -> tuple[bytes, Asked]:
