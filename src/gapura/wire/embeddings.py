@@ -3,7 +3,7 @@
 import re
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from sys import byteorder
 from typing import Annotated, Any, Literal
 
@@ -43,13 +43,22 @@ class EmbeddingsRequest(msgspec.Struct, kw_only=True):
     @property
     def texts(self) -> list[str] | None:
         """What is to be embedded; None where it came as token ids."""
-        if isinstance(self.input, str):
-            return [self.input]
-        texts = [text for text in self.input if isinstance(text, str)]
-        return texts if len(texts) == len(self.input) else None
+        return texts_of(self.input)
 
     def bound(self, body: bytes) -> int:
         return tokens.bound(body)
+
+
+def texts_of(given: str | Sequence[object]) -> list[str] | None:
+    """A text, or several; None where anything else is among them.
+
+    >>> texts_of("a"), texts_of(["a", "b"]), texts_of([1, 2])
+    (['a'], ['a', 'b'], None)
+    """
+    if isinstance(given, str):
+        return [given]
+    texts = [one for one in given if isinstance(one, str)]
+    return texts if len(texts) == len(given) else None
 
 
 _READ = msgspec.json.Decoder(EmbeddingsRequest)

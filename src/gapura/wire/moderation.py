@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gapura.wire import openai, tokens
 from gapura.wire.dialect import Dialect
+from gapura.wire.embeddings import texts_of
 from gapura.wire.fates import HONOURED, Line
 
 FIELDS: Mapping[str, Line] = {"model": HONOURED, "input": HONOURED}
@@ -30,10 +31,7 @@ class ModerationRequest(msgspec.Struct, kw_only=True):
     @property
     def texts(self) -> list[str] | None:
         """None where parts are among them."""
-        if isinstance(self.input, str):
-            return [self.input]
-        texts = [text for text in self.input if isinstance(text, str)]
-        return texts if len(texts) == len(self.input) else None
+        return texts_of(self.input)
 
     def bound(self, body: bytes) -> int:
         return tokens.bound(body)
