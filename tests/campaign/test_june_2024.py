@@ -133,7 +133,7 @@ async def approved(it: Operator) -> None:
     written = await it.api("POST", "/campaigns", document)
     assert not written["against"] and not [lint for lint in written["lints"] if lint["severity"] == "refuse"]
     early = await it.ask("POST", "/campaigns/june-2024/approve", {"confirm": "june-2024 0"}, await it.other())
-    assert early.status == 409 and b"it can change or preview, not approve" in early.body
+    assert early.status == 409 and b"next is change or preview, and not approve" in early.body
     preview = await it.api("POST", "/campaigns/june-2024/preview", {"samples": 2})
     assert preview["people"] == sum(KINDS[n % 20] in AFFECTED for n in range(PEOPLE))
     assert all(sample["text"] and sample["html"] and not sample["problem"] for sample in preview["samples"])
