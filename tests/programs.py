@@ -31,6 +31,6 @@ def found(program: Path, arguments: Sequence[str], *, by: Path, needs: Path | No
     # SDKs honour proxies, keys and base URLs of the environment: they get none.
     environ = {"PATH": "", "HOME": str(ROOT / "nowhere"), "NO_PROXY": "*"}
     command = [str(by), str(program), *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environ, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environ, check=False)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)

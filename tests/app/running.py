@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from openai import OpenAI
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 BETWEEN_S = 0.05
 
 COMMAND = (sys.executable, "-m", "gapura")

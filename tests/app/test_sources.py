@@ -95,7 +95,7 @@ def test_a_balancer_names_the_client_before_the_first_request(folder: Path) -> N
         host, _, port = gateway.url.removeprefix("http://").removesuffix("/v1").partition(":")
 
         def asked(preface: bytes) -> bytes:
-            with socket.create_connection((host, int(port)), timeout=20) as connection:
+            with socket.create_connection((host, int(port)), timeout=60) as connection:
                 connection.sendall(preface + request)
                 said = b""
                 try:

@@ -36,7 +36,7 @@ class Page:
                     return
                 connection.sendall(self.answer)
                 if not self.answer.endswith(b"\n"):
-                    self.patient.wait(10)
+                    self.patient.wait(60)
 
     def close(self) -> None:
         self.patient.set()

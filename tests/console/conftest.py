@@ -86,7 +86,7 @@ class Admin:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """Over the Unix socket, as the owner."""
-        connection = http.client.HTTPConnection("keeper", timeout=10)
+        connection = http.client.HTTPConnection("keeper", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(str(self.socket))
         return _exchange(connection, method, path, body, headers)
@@ -95,7 +95,7 @@ class Admin:
         """Over the admin port; a header `x_y` is sent as `x-y`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         named |= {"authorization": f"Bearer {token}"} if token else {}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         return _exchange(connection, method, path, body, named)
 
     def renew(self, rules: Rules, limits: Limits, made_of: Mapping[str, Any]) -> None:

@@ -104,7 +104,7 @@ def scene(tmp_path: Path, story: Callable[[Keeper, Gate], Awaitable[None]], pati
         keeper, gate = Keeper(tmp_path / "s"), Gate(tmp_path / "s", patience_s)
         running = asyncio.create_task(gate.link.run(gate.state))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await story(keeper, gate)
         finally:
             running.cancel()

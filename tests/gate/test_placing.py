@@ -36,7 +36,7 @@ class Scene:
         self.asked.append(told.version)
         self.begun.set()
         self.threads.add(threading.get_ident())
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         found = self._found.pop(0)
         if isinstance(found, Exception):
             raise found
@@ -45,7 +45,7 @@ class Scene:
 
 def play(story: Callable[[], Awaitable[None]]) -> None:
     async def timed() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await story()
 
     asyncio.run(timed())

@@ -46,7 +46,7 @@ class Keeper:
 def scene(story: Callable[[Keeper], Awaitable[None]], left: int = 0) -> Keeper:
     async def play() -> Keeper:
         keeper = Keeper(left)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await story(keeper)
         return keeper
 

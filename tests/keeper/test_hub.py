@@ -110,7 +110,7 @@ def scene(tmp_path: Path, store: Store, clock: TurnableClock, run: Run) -> Calla
             keeper = Keeper(tmp_path, store, clock)
             await keeper.hub.start(keeper.path)
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     await story(keeper)
             finally:
                 for gate in keeper.gates:

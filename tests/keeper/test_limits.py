@@ -71,7 +71,7 @@ def test_a_grant_of_100_serves_exactly_100_of_200_requests_of_cost_1(
     store.write(lambda db: grants.create(db, terms, 100, "ref", clock())).result()
 
     async def story() -> list[int]:
-        async with asyncio.timeout(30), gates(tmp_path, store, clock, 4) as four:
+        async with asyncio.timeout(60), gates(tmp_path, store, clock, 4) as four:
             return await asyncio.gather(*(four[n % 4].some(terms.purse, 1, clock()) for n in range(200)))
 
     assert sorted(asyncio.run(story())) == [0] * 100 + [1] * 100
@@ -133,7 +133,7 @@ def test_a_window_of_a_budget_ends_by_the_gates_clock(tmp_path: Path, store: Sto
 
     async def story() -> list[int]:
         found: list[int] = []
-        async with asyncio.timeout(30), gates(tmp_path, store, clock, 2) as two:
+        async with asyncio.timeout(60), gates(tmp_path, store, clock, 2) as two:
             for purses in two:
                 found += [await asked(purses, account, clock, Usage(300, 100)) for _ in range(4)]
                 clock.turn(days=1)

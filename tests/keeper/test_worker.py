@@ -123,6 +123,6 @@ async def readable(descriptor: int) -> None:
     """Until a process has ended."""
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(descriptor, ended.set)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await ended.wait()
     asyncio.get_running_loop().remove_reader(descriptor)

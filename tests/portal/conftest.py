@@ -73,7 +73,7 @@ class Browser:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies:
             named["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, named)
             answer = connection.getresponse()

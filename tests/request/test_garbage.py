@@ -58,7 +58,7 @@ def run(story: Callable[[], Awaitable[None]]) -> None:
     """And see that nothing is left, some turns of the loop later."""
 
     async def told() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await story()
         for _ in range(TURNS):
             if not left():

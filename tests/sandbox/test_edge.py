@@ -57,7 +57,7 @@ class Peer:
 
 @contextmanager
 def connected(live: Live) -> Iterator[Peer]:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=60) as sock:
         yield Peer(sock)
 
 

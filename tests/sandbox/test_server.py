@@ -11,7 +11,7 @@ from gapura.sandbox.shape import Call
 
 
 def get(live: Live, path: str, key: str = "k.s") -> tuple[int, dict[str, object] | str]:
-    connection = HTTPConnection("127.0.0.1", live.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", live.port, timeout=60)
     connection.request("GET", path, headers={"authorization": f"Bearer {key}"})
     answer = connection.getresponse()
     text = answer.read().decode()
@@ -75,11 +75,11 @@ def test_a_test_can_count_at_the_vendor() -> None:
 
 def test_leaving_closes_the_port_and_what_came_through_it() -> None:
     with running() as live:
-        kept = HTTPConnection("127.0.0.1", live.port, timeout=10)
+        kept = HTTPConnection("127.0.0.1", live.port, timeout=60)
         kept.request("GET", "/sandbox/seen")
         kept.getresponse().read()
     with pytest.raises(ConnectionError):
-        socket.create_connection(("127.0.0.1", live.port), timeout=10)
+        socket.create_connection(("127.0.0.1", live.port), timeout=60)
     assert kept.sock.recv(1) == b""
     kept.close()
 
