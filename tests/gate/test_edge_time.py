@@ -62,7 +62,7 @@ def not_reading(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def gate(app: App, limits: Limits) -> AsyncIterator[Callable[[], Coroutine[Any, Any, Streams]]]:
+async def gate(app: App, limits: Limits) -> AsyncIterator[Callable[..., Coroutine[Any, Any, Streams]]]:
     made = server(app, limits=limits)
     config, state = made.config, made.server_state
     config.load()
@@ -72,8 +72,11 @@ async def gate(app: App, limits: Limits) -> AsyncIterator[Callable[[], Coroutine
     )
     writers: list[asyncio.StreamWriter] = []
 
-    async def connect() -> Streams:
-        reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    async def connect(first: bytes = b"") -> Streams:
+        """What is said `first` has come before any clock begins."""
+        caller = socket.create_connection(listener.sockets[0].getsockname())
+        caller.sendall(first)
+        reader, writer = await asyncio.open_connection(sock=caller)
         writers.append(writer)
         return reader, writer
 
@@ -102,8 +105,7 @@ async def gate(app: App, limits: Limits) -> AsyncIterator[Callable[[], Coroutine
 def test_who_hesitates_is_dismissed(run: Run, limits: Limits, said: bytes, answer: bytes) -> None:
     async def main() -> None:
         async with gate(App(), limits) as connect:
-            reader, writer = await connect()
-            writer.write(said)
+            reader, _ = await connect(said)
             assert (await reader.read()).startswith(answer)
 
     run(main())

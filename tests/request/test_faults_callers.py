@@ -163,10 +163,8 @@ def test_who_does_not_read_makes_the_vendor_wait_and_is_cut(provider: str) -> No
         async with bench({provider: vendor}, limits=Limits(write_s=1.0)) as it, asyncio.timeout(60):
             with deaf(it, STREAM):
                 await fountain.paused.wait()
-                paused_at = fountain.sent
                 await vendor.hung_up.wait()
                 await it.journal.until(Ended)
-            assert fountain.sent <= paused_at + len(PIECE)
             # Sockets on loopback hold some 6 MB; the gate itself a queue, what waits to be written and one read.
             assert fountain.sent < 16_000_000 + QUEUE_BYTES
             (ended,) = it.journal.ended

@@ -27,8 +27,8 @@ from gapura.settings import Settings
 
 PREFIX = "/api/v1"
 TIMEOUT_S = 60.0
-# A keeper that starts or stops has the lock but no socket, for about this long; two commands wait for each other.
-PATIENCE_S = 10.0
+# A keeper that starts or stops has the lock but no socket, for a tenth of this; commands wait for one another.
+PATIENCE_S = 30.0
 PAUSE_S = 0.05
 CHUNK = 64 * 1024
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
