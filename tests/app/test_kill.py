@@ -18,7 +18,7 @@ def test_what_callers_were_told_is_what_the_record_says() -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(COMMAND, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as soak:
         try:
-            out, err = soak.communicate(timeout=110)
+            out, err = soak.communicate(timeout=280)
         finally:
             with suppress(ProcessLookupError):  # of a soak that hangs its gateway must not stay
                 os.killpg(soak.pid, signal.SIGKILL)
