@@ -55,6 +55,19 @@ def test_a_holder_that_does_not_answer_is_named(run: Any, tmp_path: Path, monkey
     assert result.exit_code == ending.FAILED and "in use by process" in result.stderr
 
 
+def test_holders_that_follow_one_another_are_waited_for_each(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gapura.cli.client.PATIENCE_S", 0.0)
+    hold, holders = runtime.hold, iter(("process 1", "process 2"))
+
+    def taken(home: Path) -> runtime.Held:
+        for holder in holders:
+            raise runtime.HomeTaken(holder)
+        return hold(home)
+
+    monkeypatch.setattr(runtime, "hold", taken)
+    assert run("account", "list").exit_code == 0
+
+
 @pytest.mark.parametrize(
     "said",
     [b"HTTP/1.1 200 OK\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno", b""],

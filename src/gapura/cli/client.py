@@ -27,7 +27,8 @@ from gapura.settings import Settings
 
 PREFIX = "/api/v1"
 TIMEOUT_S = 60.0
-# A keeper that starts or stops has the lock but no socket, for a tenth of this; commands wait for one another.
+# A keeper that starts or stops has the lock but no socket, for a tenth of this; commands wait for one another.  It is
+# waited for each holder: where one comes after the other, nothing is stuck.
 PATIENCE_S = 30.0
 PAUSE_S = 0.05
 CHUNK = 64 * 1024
@@ -145,15 +146,17 @@ def connected(home: Path | None, url: str | None, token_file: Path | None, out: 
         yield remote(url, token_file, out)
         return
     settings = Settings.load(os.environ, flags={"home": home})
-    deadline = time.monotonic() + PATIENCE_S
+    holder, deadline = "", 0.0
     while True:
         if send := _socket(runtime.keeper_socket(settings.home)):
             yield Api(send, {})
             return
         try:
             held = runtime.hold(settings.home)
-        except runtime.HomeTaken:
-            if time.monotonic() > deadline:
+        except runtime.HomeTaken as error:
+            if str(error) != holder:
+                holder, deadline = str(error), time.monotonic() + PATIENCE_S
+            elif time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE_S)
             continue
