@@ -26,6 +26,11 @@ _ENCODER = msgspec.json.Encoder()
 
 SEARCH = ("search_info", "search_results", "web_search")
 
+# What OpenAI says, and so nearly everybody: read in few steps, since every answer has it.
+PLAIN = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
+
 COUNTED = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
 
 # What DashScope's models count that hear, speak and paint, in the order of `terms.usage.UNITS`.
@@ -249,6 +254,12 @@ def usage_of(said: Any) -> Usage | None:
     """What was consumed, in the words of any of the vendors; None where it says nothing, or what cannot be."""
     if not isinstance(said, dict):
         return None
+    if said.keys() <= PLAIN:
+        given, made = said.get("prompt_tokens"), said.get("completion_tokens")
+        if type(given) is int and type(made) is int and 0 < given <= MOST_TOKENS and 0 < made <= MOST_TOKENS:
+            read, thought = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+            cached = count(read, "cached_tokens") if read else 0
+            return Usage(given, made, cached, count(thought, "reasoning_tokens") if thought else 0)
     told = [number_of(said[name]) for name in COUNTED if said.get(name) is not None]
     units = [count(said, name) for name in UNITS]
     if not (told or any(units)) or not all(one is not None and one <= MOST_TOKENS for one in (*told, *units)):
