@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gapura.clock import TurnableClock
-from gapura.errors import LimitReached, QuotaSpent, Unpriced
+from gapura.errors import GapuraError, LimitReached, QuotaSpent, Unpriced
 from gapura.gate.purses import Purses
 from gapura.providers.prices import Prices
 from gapura.request.meter import LEAST_OUTPUT, Metering, Question, limited, meter
@@ -275,3 +277,56 @@ def test_a_budget_of_a_minute() -> None:
     take(keeper, who)
     with pytest.raises(LimitReached):
         take(keeper, who)
+
+
+class OneByOne(Purses):
+    def take_all(self, wanted: Sequence[Taken], at: int) -> bool:
+        return False
+
+
+EVERYTHING = caller(
+    {"requests_per_minute": 5, "tokens_per_minute": 1000},
+    budget=10**6,
+    budgets=(budget("b", 1), budget("m", 1, unit="CNY")),
+    grants=(grant("1"), grant("2", unit="CNY")),
+)
+IN_MONEY_FIRST = caller(budgets=(budget("m", 1, unit="CNY"),), grants=(grant("2", unit="CNY"), grant("1")))
+LIMITED_BY_BUDGETS = caller(budgets=(budget("b", 1),))
+NEAR = st.sampled_from([0, 1, bound(max_tokens=100), bound(max_tokens=100) + 60, 10**7])
+
+
+def outcome(who: Caller, here: dict[str, int], there: dict[str, int], purses: type[Purses]) -> tuple[Any, ...]:
+    """All that a request takes, is told, and gives back."""
+    keeper = Keeper(**there)
+    keeper.purses = purses(keeper.ask, CLOCK)
+    for purse, amount in here.items():
+        keeper.purses.add(Grant(0, purse.replace("_", ":", 1), amount))
+    found: list[Any] = []
+    try:
+        hold, cap = take(keeper, who, max_tokens=100)
+        found = [hold.holds, hold.amount, hold.purse, cap, keeper.purses.held()]
+        hold.release(Usage(40, 60))
+    except GapuraError as error:
+        found.append((type(error), error.message))
+    return *found, keeper.all(), keeper.asked
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([EVERYTHING, IN_MONEY_FIRST, LIMITED_BY_BUDGETS]),
+    *[st.fixed_dictionaries(dict.fromkeys(("rpm_k", "tpm_k", "bud_b:0", "bud_m:0", "gr_1", "gr_2", "tok_a"), NEAR))]
+    * 2,
+)
+def test_in_one_look_or_one_by_one_the_same_is_taken(who: Caller, here: dict[str, int], there: dict[str, int]) -> None:
+    assert outcome(who, here, there, Purses) == outcome(who, here, there, OneByOne)
+
+
+def test_a_request_that_finds_all_of_it_here_asks_for_nothing_by_itself() -> None:
+    class InOneLook(Purses):
+        def take(self, purse: str, amount: int, at: int) -> bool:
+            raise AssertionError(purse)
+
+    plenty = dict.fromkeys(("rpm_k", "tpm_k", "bud_b:0", "bud_m:0", "gr_1", "gr_2", "tok_a"), 10**7)
+    holds, amount, *_ = outcome(EVERYTHING, plenty, {}, InOneLook)
+    assert [one.purse for one in holds] == ["bud:b:0", "bud:m:0", "gr:1"]
+    assert amount == bound(max_tokens=100) + 100

@@ -116,11 +116,19 @@ class Metering:
         self.amount, self.purse = 0, ""
         self.holds: tuple[Taken, ...] = ()
 
+    def at_once(self, minutes: Sequence[Minute]) -> bool:
+        """Takes the limits by the minute of key and account, where nobody has to be asked; else nothing."""
+        guess = _probable(self._question)
+        wanted = [
+            Taken(purse, 1 if requests else guess if guess < limit else limit) for purse, limit, requests in minutes
+        ]
+        if not self._purses.take_all(wanted, self._question.at):
+            return False
+        self._once = wanted
+        return True
+
     async def once(self, minutes: Sequence[Minute]) -> None:
-        """The limits by the minute of key and account.  Raises LimitReached, Unready."""
-        if (at_once := self._from_here(minutes)) is not None:
-            self._once = at_once
-            return
+        """The same, asking for what is not here.  Raises LimitReached, Unready."""
         self._once = []
         try:
             await self._by_the_minute(minutes, self._once)
@@ -197,14 +205,6 @@ class Metering:
             self.amount, self.purse = taken[0].amount, taken[0].purse
         elif taken:
             self.amount, self.holds = total, tuple(taken)
-
-    def _from_here(self, minutes: Sequence[Minute]) -> list[Taken] | None:
-        """What is taken of limits by the minute, where nobody has to be asked."""
-        guess = _probable(self._question)
-        wanted = [
-            Taken(purse, 1 if requests else guess if guess < limit else limit) for purse, limit, requests in minutes
-        ]
-        return wanted if self._purses.take_all(wanted, self._question.at) else None
 
     def _all_of(self, first: Sequence[Due], inputs: int, outputs: int) -> bool:
         """Takes all that it may cost from the budgets and from who pays first; False where that needs more than a
@@ -316,7 +316,7 @@ async def meter(purses: Purses, caller: Caller, question: Question) -> Metering:
     if noted.book is not question.book or len(noted.dues) > REMEMBERED:
         noted.book, noted.dues = question.book, {None: once(caller)}
     minutes: tuple[Minute, ...] = noted.dues[None]
-    if minutes:
+    if minutes and not metering.at_once(minutes):
         await metering.once(minutes)
     return metering
 

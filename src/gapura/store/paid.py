@@ -39,10 +39,13 @@ _taken = msgspec.json.Decoder(tuple[Taken, ...])
 
 def alone(opened: Opened) -> tuple[str, int]:
     """The columns `purse` and `hold`: who pays alone, and what was taken of it; "" and what was taken in all."""
-    paying = [one for one in opened.holds if not one.purse.startswith(BUDGET)]
-    if len(paying) == 1 and not paying[0].tiers:
-        return paying[0].purse, paying[0].amount
-    return opened.purse, opened.hold
+    found: Taken | None = None
+    for one in opened.holds:
+        if not one.purse.startswith(BUDGET):
+            if found is not None or one.tiers:
+                return "", opened.hold
+            found = one
+    return (opened.purse, opened.hold) if found is None else (found.purse, found.amount)
 
 
 def held(opened: Opened) -> str:
@@ -106,6 +109,8 @@ def told(db: Connection, request: dict[str, Any]) -> dict[str, list[dict[str, An
 def add(sums: Spends, spends: Spends) -> None:
     """Adds what a request cost to what others did."""
     for purse, spent in spends.items():
-        of_purse = sums.setdefault(purse, {})
+        if (of_purse := sums.get(purse)) is None:
+            sums[purse] = dict(spent)  # a copy: purses may share what they pay
+            continue
         for of, amount in spent.items():
             of_purse[of] = of_purse.get(of, 0) + amount
