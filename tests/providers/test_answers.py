@@ -5,7 +5,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gapura.providers.answers import MOST_TOKENS, usage_of
+from gapura.providers.answers import usage_of
+from gapura.providers.plain_answers import MOST_TOKENS
 
 NUMBERS = st.sampled_from([0, 12, MOST_TOKENS, MOST_TOKENS + 1, -1, 3.0, "7", True, None])
 DETAILS = (
