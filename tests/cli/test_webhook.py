@@ -13,6 +13,11 @@ def test_from_adding_to_removing(run: Run, tmp_path: Path) -> None:
     assert "grant.*" in run("webhook", "list").stdout
     assert run("webhook", "test", webhook).exit_code == 0
     assert "webhook.test" in run("webhook", "deliveries", webhook).stdout
+    assert "rotated       no" in run("webhook", "rotate", webhook).stdout
+    done = run("webhook", "rotate", webhook, "--confirm", webhook, "--reason", "it leaked")
+    assert "whsec_" not in done.stdout
+    rotated = (tmp_path / f"{webhook}-1.secret").read_text().strip()
+    assert rotated.startswith("whsec_") and rotated != secret
     since = ("--since", "2026-01-01T00:00:00Z")
     assert "sent again" in run("webhook", "replay", webhook, *since).stdout
     assert run("webhook", "remove", webhook, "--confirm", webhook).exit_code == 2, "it says why"

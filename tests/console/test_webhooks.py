@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gapura.store import outbox, webhooks
+from gapura.store.webhooks import Webhook
 
 URL = {"url": "https://example.com/hook"}
 
@@ -12,11 +13,31 @@ URL = {"url": "https://example.com/hook"}
 def test_the_secret_is_told_once(home: Any) -> None:
     made = home.ask("POST", "/webhooks", URL, idempotency_key="1")
     assert made.status == 201
-    assert made.json["secret"] == webhooks.told(home.store.secret, made.json["webhook"]["id"])
+    assert made.json["secret"] == webhooks.told(home.store.secret, one(home, made.json["webhook"]["id"]))
     again = home.ask("POST", "/webhooks", URL, idempotency_key="1")
     assert again.json == {"webhook": made.json["webhook"], "secret": None}
     assert home.ask("GET", "/webhooks").json["items"] == [made.json["webhook"]]
     assert made.json["secret"].encode() not in home.store.path.read_bytes()
+
+
+def one(home: Any, webhook: str) -> Webhook:
+    return home.store.read(lambda db: webhooks.get(db, webhook))  # type: ignore[no-any-return]
+
+
+def test_rotating_is_rehearsed_and_tells_the_secret_once(home: Any) -> None:
+    made = home.ask("POST", "/webhooks", URL).json
+    webhook = made["webhook"]["id"]
+    path, why = f"/webhooks/{webhook}/rotate", {"reason": "it was in a log", "keep_hours": 2}
+    tried = home.ask("POST", f"{path}?dry_run=true", why).json
+    assert (tried["secret"], tried["webhook"]["generation"], one(home, webhook).generation) == (None, 1, 0)
+    done = home.ask("POST", path, why, idempotency_key="2").json
+    assert done["secret"] == webhooks.told(home.store.secret, one(home, webhook)) != made["secret"]
+    assert done["webhook"]["former_until"] == home.clock() + 2 * 3600 * 1_000_000
+    again = home.ask("POST", path, why, idempotency_key="2").json
+    assert (again["secret"], again["webhook"]) == (None, done["webhook"]), "a repetition rotates nothing"
+    assert home.ask("POST", path, {"reason": "x", "keep_hours": 721}).status == 422
+    assert home.ask("POST", f"/webhooks/{webhook}/remove", {"reason": "x"}).status == 200
+    assert home.ask("POST", path, why).status == 409
 
 
 def test_removing_is_rehearsed(home: Any) -> None:

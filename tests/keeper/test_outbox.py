@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gapura.clock import TurnableClock
+from gapura.clock import SECOND, TurnableClock
 from gapura.keeper import outbox as sending
 from gapura.keeper.outbox import Outbox
 from gapura.store import outbox, webhooks
@@ -126,20 +126,62 @@ def test_an_event_arrives_signed_as_it_was_put(store: Store, clock: TurnableCloc
                 "timestamp": "1970-01-12T13:47:00Z",
             }  # fmt: skip
             assert post.headers["webhook-id"] == event
-            assert verified(webhooks.told(store.secret, webhook), post) == post.event
+            assert verified(secret_of(store, webhook), post) == post.event
             assert became(store, event).state == "delivered"
             with pytest.raises(ValueError, match="signature"):
-                verified(webhooks.told(store.secret, "whk_other"), post)
+                verified(secret_of(store, add(store, endpoint.url)), post)
 
     run(work)
 
 
-def verified(secret: str, post: Post) -> Any:
+def secret_of(store: Store, webhook: str) -> str:
+    return webhooks.told(store.secret, store.read(lambda db: webhooks.get(db, webhook)))
+
+
+def test_a_secret_that_was_rotated_is_good_for_as_long_as_was_said(store: Store, clock: TurnableClock) -> None:
+    async def work() -> None:
+        async with listening() as endpoint, sender(store) as sends:
+            webhook = add(store, endpoint.url)
+            secrets = [secret_of(store, webhook)]
+
+            async def good() -> list[int]:
+                """The generations whose secret the next post is signed with."""
+                put(store, "acc_1", 7)
+                await sends.settle()
+                post, found = endpoint.posts[-1], []
+                for number, secret in enumerate(secrets):
+                    with suppress(ValueError):
+                        verified(secret, post, now=clock() // SECOND)
+                        found.append(number)
+                return found
+
+            def rotate(keep_hours: int) -> None:
+                store.write(lambda db: webhooks.rotate(db, webhook, clock(), keep_hours)).result()
+                secrets.append(secret_of(store, webhook))
+
+            assert await good() == [0]
+            rotate(24)
+            assert await good() == [0, 1]
+            clock.turn(seconds=24 * 3600 - 1)
+            assert await good() == [0, 1]
+            clock.turn(seconds=1)
+            assert await good() == [1]
+            rotate(1)
+            rotate(1)
+            assert await good() == [2, 3], "the last but one is gone at once"
+            rotate(0)
+            assert await good() == [4]
+            assert len(set(secrets)) == 5
+
+    run(work)
+
+
+def verified(secret: str, post: Post, now: int = 1_000_020) -> Any:
     """By the code that docs/reference/webhooks.md gives to readers, to the letter."""
     page = (Path(__file__).parents[2] / "docs/reference/webhooks.md").read_text()
     names: dict[str, Any] = {}
     exec(page.partition("```python\n")[2].partition("```")[0], names)
-    return names["verified"](secret, post.headers, post.body, now=1_000_020)
+    return names["verified"](secret, post.headers, post.body, now=now)
 
 
 def test_of_each_account_in_order_and_a_failure_holds_back_that_account_alone(

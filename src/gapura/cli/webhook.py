@@ -7,6 +7,7 @@ import click
 from gapura.cli.account import confirmed, organisation
 from gapura.cli.client import Api, account_id, speaks
 from gapura.cli.output import Output, once, pairs, room, table
+from gapura.clock import text
 
 COLUMNS = ("id", "url", "topics", "account", "state", "name", "created_at")
 TOLD = ("event", "topic", "account", "state", "at", "attempts", "code", "answer", "due_at", "ended_at")
@@ -15,7 +16,7 @@ reason = click.option("--reason", default="", help="Why; it stands in the audit.
 confirm = click.option("--confirm", metavar="WEBHOOK", help="The id again: does it.  Without: only says what would be.")
 
 
-@click.group(short_help="Endpoints that are told of events: list, add, test, replay.")
+@click.group(short_help="Endpoints that are told of events: list, add, rotate, test, replay.")
 def webhook() -> None:
     """Endpoints of yours that are told of events: grants that run out, claims that wait, notices."""
 
@@ -43,6 +44,25 @@ def add(api: Api, out: Output, endpoint: str, account: str, organisation: str, *
     done = api.post("/webhooks", wanted | {"url": endpoint, "topics": list(wanted["topics"])})
     made = done["webhook"]
     told = {"id": made["id"], "url": endpoint, "secret": once(done["secret"], made["id"], out)}
+    out.say(done, lambda: pairs(told))
+
+
+@webhook.command()
+@click.argument("webhook")
+@click.option(
+    "--keep-hours", type=click.IntRange(0, 720), default=24, show_default=True, help="The former is good, too."
+)
+@reason
+@confirm
+@speaks("webhook.rotate")
+def rotate(api: Api, out: Output, webhook: str, keep_hours: int, reason: str, confirm: str | None) -> None:
+    """Give an endpoint another secret, shown this once.  For a time what it is told is signed with both."""
+    room(out)
+    done = _confirmed(api, out, "rotate", webhook, reason, confirm, keep_hours=keep_hours)
+    made = done["webhook"]
+    told = {"webhook": webhook, "rotated": not done["dry_run"], "former until": text(made["former_until"])}
+    if not done["dry_run"]:
+        told["secret"] = once(done["secret"], f"{webhook}-{made['generation']}", out)
     out.say(done, lambda: pairs(told))
 
 

@@ -1,6 +1,9 @@
 """Webhooks: endpoints that are told of events, what each was told, and how what was missed is told again."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from gapura.console.accounts import Trial
 from gapura.console.keys import Reason, check_reason
@@ -20,6 +23,20 @@ class Webhooks(msgspec.Struct, frozen=True):
 class Added(msgspec.Struct, frozen=True):
     """`secret` is told this once; None where the same request (by its idempotency key) was answered before."""
 
+    webhook: Webhook
+    secret: str | None
+
+
+class Rotation(Reason, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For `keep_hours` the former secret is good beside the new one."""
+
+    keep_hours: Annotated[int, Meta(ge=0, le=720)] = 24
+
+
+class Rotated(msgspec.Struct, frozen=True):
+    """`secret` is told this once; None where nothing was changed, or the same request was answered before."""
+
+    dry_run: bool
     webhook: Webhook
     secret: str | None
 
@@ -81,7 +98,24 @@ async def add(call: Call, body: Wanted) -> Added:
 
     intent = Intent("webhook.add", "webhooks")
     made = await call.change(intent, lambda db: webhooks.add(db, body, store.clock()), Webhook, tell)
-    return Added(made, webhooks.told(store.secret, made.id) if told else None)
+    return Added(made, webhooks.told(store.secret, made) if told else None)
+
+
+async def rotate(call: Call, webhook: str, query: Trial, body: Rotation) -> Rotated:
+    """Gives an endpoint another secret; for a time what it is told is signed with both."""
+    check_reason(body.reason)
+    store, told = call.context.store, False
+
+    def tell(_: object) -> None:
+        nonlocal told
+        told = True
+
+    def work(db: Connection) -> Webhook:
+        return webhooks.rotate(db, webhook, store.clock(), body.keep_hours)
+
+    intent = Intent("webhook.rotate", webhook, body.reason, query.dry_run)
+    now = await call.change(intent, work, Webhook, tell)
+    return Rotated(query.dry_run, now, webhooks.told(store.secret, now) if told else None)
 
 
 async def remove(call: Call, webhook: str, query: Trial, body: Reason) -> Removed:
@@ -139,6 +173,7 @@ async def event(call: Call, event: str) -> Became:
 OPERATIONS = (
     Operation("GET", "/webhooks", ("webhook.read",), list_),
     Operation("POST", "/webhooks", ("webhook.write",), add, status=201),
+    Operation("POST", "/webhooks/{webhook}/rotate", ("webhook.write",), rotate),
     Operation("POST", "/webhooks/{webhook}/remove", ("webhook.write",), remove),
     Operation("POST", "/webhooks/{webhook}/test", ("webhook.write",), test),
     Operation("GET", "/webhooks/{webhook}/deliveries", ("webhook.read",), deliveries),

@@ -134,14 +134,15 @@ class Outbox:
 
     async def _said(self, webhook: Webhook, claim: Claim) -> Said:
         to, path = target(webhook.url)
-        stamp = self._clock() // SECOND
-        body = claim.payload.encode()
+        at, body = self._clock(), claim.payload.encode()
+        stamp = at // SECOND
+        keys = webhooks.secrets_of(self._store.secret, webhook, at)
         headers = (
             (b"content-type", b"application/json"),
             (b"user-agent", b"gapura"),
             (b"webhook-id", claim.id.encode()),
             (b"webhook-timestamp", b"%d" % stamp),
-            (b"webhook-signature", sign(webhooks.secret_of(self._store.secret, webhook.id), claim.id, stamp, body)),
+            (b"webhook-signature", b" ".join(sign(key, claim.id, stamp, body) for key in keys)),
         )
         try:
             async with asyncio.timeout(POST_S):
@@ -154,7 +155,7 @@ class Outbox:
 
 
 def sign(secret: bytes, event: str, stamp: int, body: bytes) -> bytes:
-    """The header `webhook-signature`."""
+    """One of those in the header `webhook-signature`."""
     digest = hmac.digest(secret, b"%s.%d.%s" % (event.encode(), stamp, body), "sha256")
     return b"v1," + base64.b64encode(digest)
 

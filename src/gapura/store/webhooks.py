@@ -1,7 +1,7 @@
 """Endpoints of the operator's that are told of events, and the secret that each of them checks signatures with.
 
-A secret is derived from the home's secret and the endpoint's id: it is told once, when the endpoint is added, and there
-is nothing in the database to steal.
+A secret is derived from the home's secret, the endpoint's id and how often it was rotated: it is told once, when the
+endpoint is added or its secret rotated, and there is nothing in the database to steal.
 """
 
 import base64
@@ -12,20 +12,23 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from gapura.clock import SECOND
 from gapura.errors import BadRequest, NotFound
-from gapura.store.base import Connection, Shape
+from gapura.store.base import Conflict, Connection, Shape
 from gapura.store.secrets import Secret
 from gapura.terms import ids
 
 State = Literal["active", "gone", "removed"]
 """gone: it answered 410, as one does that wants nothing more."""
 
+HOUR = 3600 * SECOND
 TOPIC = re.compile(r"[a-z_]+(\.[a-z_]+)*(\.\*)?|\*")
 URL = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+")
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """`topics`: `grant.expired`, or `grant.*`; empty for all.  `account`: only its events, "" for all."""
+    """`topics`: `grant.expired`, or `grant.*`; empty for all.  `account`: only its events, "" for all.
+    `generation`: how often its secret was rotated; the one before is good, too, until `former_until`."""
 
     id: str
     url: str
@@ -34,6 +37,8 @@ class Webhook(msgspec.Struct, frozen=True):
     state: State = "active"
     name: str = ""
     created_at: int = 0
+    generation: int = 0
+    former_until: int = 0
 
     def wants(self, topic: str, account: str) -> bool:
         return self.account in {"", account} and (not self.topics or any(_covers(one, topic) for one in self.topics))
@@ -52,14 +57,15 @@ SHAPE = Shape(Webhook)
 SELECT = f"SELECT {SHAPE.columns} FROM webhook"  # noqa: S608 - column names of ours
 
 
-def secret_of(secret: Secret, webhook: str) -> bytes:
-    """32 bytes: what signatures are made with."""
-    return secret.derive(f"webhook/{webhook}")
+def secrets_of(secret: Secret, webhook: Webhook, at: int) -> list[bytes]:
+    """What signatures are made with at this time, 32 bytes each: the newest first."""
+    good = [webhook.generation, *([webhook.generation - 1] if at < webhook.former_until else [])]
+    return [secret.derive(f"webhook/{webhook.id}" + (f"/{number}" if number else "")) for number in good]
 
 
-def told(secret: Secret, webhook: str) -> str:
-    """The secret as the libraries of standardwebhooks.com take it."""
-    return "whsec_" + base64.b64encode(secret_of(secret, webhook)).decode()
+def told(secret: Secret, webhook: Webhook) -> str:
+    """The newest secret as the libraries of standardwebhooks.com take it."""
+    return "whsec_" + base64.b64encode(secrets_of(secret, webhook, webhook.former_until)[0]).decode()
 
 
 def add(connection: Connection, wanted: Wanted, at: int) -> Webhook:
@@ -107,6 +113,21 @@ def every(connection: Connection) -> list[Webhook]:
 
 def active(connection: Connection) -> list[Webhook]:
     return [webhook for webhook in every(connection) if webhook.state == "active"]
+
+
+def rotate(connection: Connection, webhook: str, at: int, keep_hours: int) -> Webhook:
+    """Gives it another secret, and lets the one before be good for so long.  One from before that is good no more.
+
+    Raises NotFound, and Conflict where it is told nothing more.
+    """
+    former = get(connection, webhook)
+    if former.state != "active":
+        raise Conflict(f"{webhook} is {former.state}: it is told nothing more")
+    now = msgspec.structs.replace(former, generation=former.generation + 1, former_until=at + keep_hours * HOUR)
+    connection.execute(
+        "UPDATE webhook SET generation = ?, former_until = ? WHERE id = ?", (now.generation, now.former_until, webhook)
+    )
+    return now
 
 
 def end(connection: Connection, webhook: str, state: State) -> Webhook:
