@@ -1,6 +1,7 @@
 """What the keeper does for the ledger; and two keepers with one ledger, whose server comes and goes."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 from tests.postgres import Server, running
 
-from gapura.clock import TurnableClock
+from gapura.clock import SECOND, TurnableClock
 from gapura.keeper.bookkeeping import Bookkeeping
+from gapura.keeper.granting import Granting
 from gapura.keeper.ingest import Ingest
+from gapura.keeper.jobs import Jobs
 from gapura.keeper.lending import Lending
 from gapura.keeper.recover import recover
-from gapura.store import grants, ledger, records
+from gapura.store import accounts, grants, ledger, records
 from gapura.store.base import StoreFailed
+from gapura.store.jobs import Job
 from gapura.store.journal import Journal
 from gapura.store.ledger import Books, Standing, chain, pending
 from gapura.store.secrets import Secret
@@ -26,6 +30,7 @@ from gapura.terms.record import Context, Ended, Opened
 from gapura.terms.usage import Usage
 
 SECRET = Secret(b"the secret that both homes have!")
+DAY = 86_400 * SECOND
 CONTEXT = Context("acc_1", "key_1", "o", "m", True, False, "", "", "", "", "", "", "", "v", "allow", (), ())
 
 
@@ -296,3 +301,55 @@ def test_a_ledger_is_not_left_behind(tmp_path: Path, server: Server, first: str)
             Bookkeeping(store, TurnableClock(1), "" if first else url)
     finally:
         store.close()
+
+
+def told(home: Home) -> list[str]:
+    """What a home's webhooks are told, oldest first."""
+    rows = home.store.read(lambda db: db.execute("SELECT topic FROM event ORDER BY seq").fetchall())
+    return [str(topic) for (topic,) in rows]
+
+
+def watch(*homes: Home) -> None:
+    """What each keeper does for grants every half minute, and for the ledger every second."""
+    for home in homes:
+        runner = Jobs(home.store, home.clock)
+        granting = Granting(home.store, runner, lambda *_: None, lambda _: None, home.clock, home.books.shared)
+        job = Job(id=1, name="grant.watch", key="all", payload={}, state="leased", due_at=0, attempts=1,
+                  leased_until=1, rung_at=0, ended_at=0, error="")  # fmt: skip
+        asyncio.run(granting.watch(job))
+        asyncio.run(home.books.finish())
+
+
+def test_what_is_spent_through_any_gateway_is_told_once_by_one_of_them(homes: list[Home]) -> None:
+    one, two = homes
+    terms = Terms(id="grt_1", account="acc_1", amount=0, expires=10 * DAY)
+
+    def begin(db: Any) -> None:
+        """As where one was begun with the backup of the other."""
+        accounts.upsert(db, None, accounts.from_dicts([{"external_id": "acme"}]), 1)
+        db.execute("UPDATE account SET id = 'acc_1'")
+        grants.create(db, terms, 100, "paid", 1)
+
+    for home in homes:
+        home.store.write(begin).result()
+        asyncio.run(home.books.finish())
+    logs = [one.gate("inc_1"), two.gate("inc_2")]
+    assert [one.ask("inc_1", 30, purse="gr:grt_1"), two.ask("inc_2", 30, purse="gr:grt_1")] == [30, 30]
+    one.serve(logs[0], "req_1", 30, "gr:grt_1")
+    two.serve(logs[1], "req_2", 25, "gr:grt_1")
+    for home in homes:
+        asyncio.run(home.ingest.step())
+        asyncio.run(home.books.finish())
+    watch(two, one, two, one)
+    assert (told(one), told(two)) == ([], ["grant.spent"]), "who looked first"
+    (said,) = two.store.read(lambda db: db.execute("SELECT payload FROM event").fetchall())
+    assert json.loads(str(said[0]))["data"]["spent"] == 55, "of which it has served 25"
+    for home in homes:
+        home.clock.turn(days=5)
+    watch(one, two, one, two)
+    assert (told(one), told(two)) == (["grant.expires"], ["grant.spent"])
+    for home in homes:
+        home.clock.turn(days=5)
+    watch(one, two, one, two)
+    assert (told(one), told(two)) == (["grant.expires", "grant.expired"], ["grant.spent"])
+    assert [home.store.read(lambda db: grants.get(db, "grt_1")).state for home in homes] == ["expired"] * 2

@@ -96,7 +96,9 @@ class Keeper:
         self.residing = Residing(self.store, home.secret, lambda: self.rules, self.telling.publish, clock)
         self.jobs = Jobs(self.store, clock)
         self.hearing = Hearing(self.store, self.jobs, self.telling.publish, clock)
-        self.granting = Granting(self.store, self.jobs, self.telling.publish, self.hub.call_back, clock)
+        self.granting = Granting(
+            self.store, self.jobs, self.telling.publish, self.hub.call_back, clock, self.books.shared
+        )
         self.proving = Proving(self.store, self.jobs, clock)
         self.outbox = Outbox(self.store, clock)
         inquiries = Inquiries(self.store, lambda: of_book(self.rules.book), clock)

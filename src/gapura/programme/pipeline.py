@@ -20,6 +20,7 @@ from gapura.programme.vet import Candidate, Verdict
 from gapura.store import accounts, budgets, claims, codes, grants, ledger, outbox, programmes, sealed, uses
 from gapura.store.base import Conflict, Connection, Scope
 from gapura.store.claims import Claim, Evidence
+from gapura.store.grants import Alert, Held
 from gapura.store.programmes import Programme
 from gapura.store.rulebooks import By
 from gapura.store.secrets import Secret
@@ -294,18 +295,28 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def watch(db: Connection, at: int) -> Seen:
-    """One piece of what time and use have brought: each is told once."""
-    alerts = [*grants.due(db, at, PIECE), *grants.spent(db, at)]
-    seen = Seen([], [], bool(alerts) or grants.behind(db))
+    """One piece of what time and use have brought: each is told once.  Where the ledger is shared, what is to be told
+    is claimed there, and handed on once it is known who does."""
+    over, alerts = grants.due(db, at, PIECE)
+    alerts += grants.spent(db, at)
     for alert in alerts:
-        held = grants.get(db, alert.grant)
-        topic, body = watched.event(alert, held)
-        outbox.put(db, topic, alert.account, body, at)
-        if watched.ends(alert):
-            seen.accounts.append(alert.account)
-            seen.purses.append(held.terms.purse)
+        _hand_on(db, alert, grants.get(db, alert.grant), at)
+    ended = [alert.grant for alert in alerts if watched.ends(alert)]
+    found = [grants.get(db, name).terms for name in dict.fromkeys([*over, *ended])]
+    seen = Seen([one.account for one in found], [one.purse for one in found], bool(over or alerts) or grants.behind(db))
     budgets.tell(db, seen.accounts)
     return seen
+
+
+def hand_on(db: Connection, alert: Alert, held: Held, teller: str, at: int) -> None:
+    """Tells what this gateway has claimed before all others, once.  `held`: as the shared ledger knows it."""
+    if grants.settle(db, alert) and teller == grants.teller(db):
+        _hand_on(db, alert, held, at)
+
+
+def _hand_on(db: Connection, alert: Alert, held: Held, at: int) -> None:
+    topic, body = watched.event(alert, held)
+    outbox.put(db, topic, alert.account, body, at)
 
 
 def automatic(db: Connection, programme: str, wanted: Sequence[str], by: By) -> list[str]:

@@ -5,9 +5,12 @@ no programme.  What is left when it ends goes back there, at once, and later wha
 then is spent.  Each function with a `ref` does its work once, however often it is called with it.
 """
 
-from collections.abc import Iterator
+import hashlib
+import socket
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import apsw
 import msgspec
 
 from gapura.clock import SECOND
@@ -15,7 +18,7 @@ from gapura.errors import BadRequest, NotFound
 from gapura.store import ledger
 from gapura.store.base import Conflict, Shape
 from gapura.store.ledger import Books, Standing
-from gapura.store.ledger.pending import relayed
+from gapura.store.ledger.pending import is_shared, relayed
 from gapura.terms.grants import State, Terms
 
 DAY = 86_400 * SECOND
@@ -144,12 +147,14 @@ def current(db: Books, at: int) -> Iterator[Terms]:
         yield SHAPE.struct(row[:-1])
 
 
-def due(db: Books, at: int, limit: int = 1000) -> list[Alert]:
-    """What time has brought: grants that are over are ended, and those nearly so are told, each once.
+def due(db: Books, at: int, limit: int = 1000) -> tuple[list[str], list[Alert]]:
+    """What time has brought: which grants are over and were ended, and what is to be told of them and of those nearly
+    so, each once.
 
     The caller hands the alerts on in the same transaction.  As many as `limit` grants: call again while it gives some.
     """
     rows = db.execute(f"{SELECT} WHERE due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT ?", (at, limit)).fetchall()
+    over: list[str] = []
     told: list[Alert] = []
     for row in rows:
         terms: Terms = SHAPE.struct(row[:-1])
@@ -158,41 +163,98 @@ def due(db: Books, at: int, limit: int = 1000) -> list[Alert]:
                 told += _tell(db, terms, f"expires:{days}", at)
         if terms.expires <= at:
             expire(db, terms.id, f"expire:{terms.id}", at)
+            over.append(terms.id)
             told += _tell(db, terms, "expired", at)
         db.execute("UPDATE granted SET due_at = ? WHERE id = ?", (_next(terms, at), terms.id))
-    return told
+    return over, told
 
 
 def spent(db: Books, at: int, limit: int = 10_000) -> list[Alert]:
     """Who has used up how much since this was asked last: each share of SPENT_PERCENT is told once a grant.
 
-    Looks at `limit` transfers; call again while `behind`.
+    Looks at `limit` transfers; call again while `behind`.  Of a ledger that is elsewhere: `used_up`, then `note`.
     """
-    mark = ledger.mark(db, "alerts")
-    newest: Any = db.execute(
-        "SELECT max(id) FROM (SELECT id FROM transfer WHERE id > ? ORDER BY id LIMIT ?) AS fresh", (mark, limit)
+    return [] if is_shared(db) else note(db, *used_up(db, ledger.mark(db, "alerts"), limit=limit), at)
+
+
+def used_up(books: Books, after: int, until: int = 2**62, limit: int = 10_000) -> tuple[int, list[tuple[str, str]]]:
+    """What the transfers behind `after`, up to `until`, have brought: the last one looked at (0: there is none), and
+    which grants have used up which share, whenever that was."""
+    newest: Any = books.execute(
+        "SELECT coalesce(max(id), 0) FROM"
+        " (SELECT id FROM transfer WHERE id > ? AND id <= ? ORDER BY id LIMIT ?) AS fresh",
+        (after, until, limit),
     ).fetchone()
-    if newest[0] is None:
-        return []
-    rows = db.execute(
+    rows = books.execute(
         "SELECT DISTINCT a.purse FROM transfer t JOIN ledger_account a ON a.id = t.credit"
         " WHERE t.id > ? AND t.id <= ? AND a.kind = 'spent' AND a.purse LIKE 'gr:%' ORDER BY a.purse",
-        (mark, newest[0]),
+        (after, newest[0]),
     ).fetchall()
+    found = [get(books, str(purse).removeprefix("gr:")) for (purse,) in rows]
+    return int(newest[0]), [
+        (held.terms.id, f"spent:{percent}")
+        for held in found
+        for percent in SPENT_PERCENT
+        if held.standing.spent * 100 >= held.terms.amount * percent
+    ]
+
+
+def note(db: Books, newest: int, used: Iterable[tuple[str, str]], at: int) -> list[Alert]:
+    """What of `used_up` is to be told now, of grants that are known here; it is not looked at again."""
     told: list[Alert] = []
-    for (purse,) in rows:
-        held = get(db, str(purse).removeprefix("gr:"))
-        for percent in SPENT_PERCENT:
-            if held.standing.spent * 100 >= held.terms.amount * percent:
-                told += _tell(db, held.terms, f"spent:{percent}", at)
-    ledger.set_mark(db, "alerts", int(newest[0]))
+    for grant, what in used:
+        row: Any = db.execute(f"{SELECT} WHERE id = ?", (grant,)).fetchone()
+        if row is not None:
+            told += _tell(db, SHAPE.struct(row[:-1]), what, at)
+    ledger.set_mark(db, "alerts", newest)
     return told
 
 
 def behind(db: Books) -> bool:
     """Whether there are transfers that `spent` has not looked at."""
     row: Any = db.execute("SELECT coalesce(max(id), 0) FROM transfer").fetchone()
-    return int(row[0]) > ledger.mark(db, "alerts")
+    return not is_shared(db) and int(row[0]) > ledger.mark(db, "alerts")
+
+
+@relayed(instead=lambda: None)
+def claim(db: Books, grant: str, what: str, teller: str, at: int) -> None:
+    """Of gateways that share a ledger the first to claim an alert is the one to tell it."""
+    db.execute(
+        "INSERT INTO grant_alert (grant_id, what, at, teller) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (grant, what, at, teller),
+    )
+
+
+def claimed_by(books: Books, alert: Alert) -> str:
+    """Who tells it; "" where the claims are not posted yet."""
+    row: Any = books.execute(
+        "SELECT teller FROM grant_alert WHERE grant_id = ? AND what = ?", (alert.grant, alert.what)
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def untold(db: Books, limit: int = 1000) -> list[Alert]:
+    """Alerts that were claimed, oldest first, as long as nobody has looked by whom."""
+    rows = db.execute(
+        "SELECT g.id, g.account, a.what, a.at FROM grant_alert a JOIN granted g ON g.id = a.grant_id"
+        " WHERE a.told = 0 ORDER BY a.at, a.grant_id, a.what LIMIT ?",
+        (limit,),
+    )
+    return [Alert(*row) for row in rows]
+
+
+def settle(db: Books, alert: Alert) -> bool:
+    """It is known who tells it; False where it was before."""
+    row = db.execute(
+        "UPDATE grant_alert SET told = 1 WHERE grant_id = ? AND what = ? AND told = 0 RETURNING what",
+        (alert.grant, alert.what),
+    ).fetchone()
+    return row is not None
+
+
+def teller(db: apsw.Connection) -> str:
+    """This store among those that share a ledger, also where one was begun with the backup of another."""
+    return hashlib.sha256(f"{socket.gethostname()}\n{db.filename}".encode()).hexdigest()[:32]
 
 
 def alerts(db: Books, grant: str) -> list[Alert]:
@@ -274,9 +336,13 @@ def _held(db: Books, row: Any, at: int | None) -> Held:
 
 
 def _tell(db: Books, terms: Terms, what: str, at: int) -> list[Alert]:
-    """[] where it was told before."""
+    """[] where it was told before, or somebody else may tell it."""
     new = db.execute(
         "INSERT INTO grant_alert (grant_id, what, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING what",
         (terms.id, what, at),
     ).fetchone()
+    if new and isinstance(db, apsw.Connection) and is_shared(db):
+        db.execute("UPDATE grant_alert SET told = 0 WHERE grant_id = ? AND what = ?", (terms.id, what))
+        claim(db, terms.id, what, teller(db), at)
+        return []
     return [Alert(terms.id, terms.account, what, at)] if new else []

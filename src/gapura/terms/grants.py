@@ -19,7 +19,7 @@ NEVER = 2**63 - 1
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of a grant that does not change, but for `amount`, to which a top-up adds.
 
-    `unit` is `tokens` (of all classes; also `images`, `seconds`), or a currency: then `amount` is in billionths of it.
+    `unit` is `tokens` (of all classes), or a currency: then `amount` is in billionths of it.
     Good from `effective` (at it) until `expires` (before it), UTC microseconds; `expires` 0: never.  Scope: empty is
     all; `places` are territories, and what a policy does not let through is not paid for by any grant.  `priority`
     0 to 255, 0 first.  `programme` "": the operator pays, else that programme's wallet.

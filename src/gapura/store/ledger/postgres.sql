@@ -103,6 +103,7 @@ CREATE TABLE grant_alert (
     grant_id TEXT COLLATE "C" NOT NULL REFERENCES granted (id),
     what TEXT COLLATE "C" NOT NULL,
     at BIGINT NOT NULL,
+    teller TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (grant_id, what)
 );
 
