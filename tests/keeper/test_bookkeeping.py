@@ -17,13 +17,14 @@ from gapura.keeper.ingest import Ingest
 from gapura.keeper.jobs import Jobs
 from gapura.keeper.lending import Lending
 from gapura.keeper.recover import recover
-from gapura.store import accounts, grants, ledger, records
+from gapura.store import accounts, figures, grants, ledger, records
 from gapura.store.base import StoreFailed
 from gapura.store.jobs import Job
 from gapura.store.journal import Journal
 from gapura.store.ledger import Books, Standing, chain, pending
 from gapura.store.secrets import Secret
 from gapura.store.sqlite import Store
+from gapura.terms.figures import Flow
 from gapura.terms.grants import Terms
 from gapura.terms.link import VERSION, Ask, GiveBack, Grant, Hello
 from gapura.terms.record import Context, Ended, Opened
@@ -353,3 +354,12 @@ def test_what_is_spent_through_any_gateway_is_told_once_by_one_of_them(homes: li
     watch(one, two, one, two)
     assert (told(one), told(two)) == (["grant.expires", "grant.expired"], ["grant.spent"])
     assert [home.store.read(lambda db: grants.get(db, "grt_1")).state for home in homes] == ["expired"] * 2
+    of = figures.Of("account", "acc_1")
+    for home in homes:  # what a report asks of the server
+        assert home.read(lambda db: figures.flow(db, of)) == Flow(granted=100, lent=5, spent=55, expired=40)
+        assert home.read(lambda db: figures.classes(db, of)) == {"output": 55}
+        assert sorted(one.kind for one in home.read(lambda db: figures.movements(db, of))) == [
+            "expire",
+            "grant",
+            "spend",
+        ]

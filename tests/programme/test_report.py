@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gapura.programme.report import pipeline as reports
 from gapura.programme.report import tables
 from gapura.providers.prices import Prices
 from gapura.store import claims, ledger, records
+from gapura.store.sqlite import Store
 from gapura.terms.figures import Cost, Flow, Report, Statement
 from gapura.terms.price import Price, Rates
 
@@ -75,13 +77,13 @@ def spent(opened: Vendor) -> Vendor:
 
 
 def reported(vendor: Vendor) -> Report:
-    return vendor.store.read(lambda db: reports.report(db, "moving", PRICES, vendor.clock()))
+    return vendor.store.read(lambda db: reports.report(db, db, "moving", PRICES, vendor.clock()))
 
 
 def stated(vendor: Vendor, name: str = "acme") -> Statement:
     def work(db: Any) -> Statement:
         (account,) = db.execute("SELECT id FROM account WHERE external_id = ?", (name,)).fetchone()
-        return reports.statement(db, None, account, PRICES, vendor.clock())
+        return reports.statement(db, db, None, account, PRICES, vendor.clock())
 
     return vendor.store.read(work)
 
@@ -179,3 +181,46 @@ def test_an_empty_programme_has_a_report_too(opened: Vendor) -> None:
     found = reported(opened)
     assert found.agree and found.flow == Flow()
     assert "Nothing was spent yet." in pages.render(found)
+
+
+def test_what_others_spent_of_a_shared_ledger_is_told_apart(spent: Vendor, tmp_path: Path) -> None:
+    """The ledger is a copy of the store's here, in which another gateway has spent 93 more."""
+    other = Store.open(tmp_path / "elsewhere" / "gapura.db", secret=spent.store.secret)
+    copy_ledger(spent.store, other)
+    (grant,) = spent.store.read(lambda db: db.execute("SELECT id FROM granted WHERE amount = 3000").fetchone())  # type: ignore[misc]
+
+    def spends(db: Any) -> None:
+        records.begin(db, "inc_2", "boot", 1)
+        ledger.lend(db, "inc_2", f"gr:{grant}", lambda _: 100, ref="l", at=spent.clock())
+        ledger.spend(db, "inc_2", f"gr:{grant}", {"input": 93}, ref="s", at=spent.clock())
+
+    other.write(spends).result()
+    found = spent.store.read(
+        lambda db: other.read(lambda books: reports.report(db, books, "moving", PRICES, spent.clock()))
+    )
+    assert found.agree, found.sums
+    assert (found.flow.spent, found.flow.lent, found.use.amount, found.elsewhere) == (1200, 7, 1107, 93)
+    assert sum(day.spent for day in found.days) == 1200
+    assert "of this gateway alone" in pages.render(found) and "93 tokens" in pages.render(found)
+    account = spent.store.read(lambda db: db.execute("SELECT account FROM granted WHERE id = ?", (grant,)).fetchone())
+    assert account is not None
+    told = spent.store.read(
+        lambda db: other.read(lambda books: reports.statement(db, books, None, str(account[0]), PRICES, spent.clock()))
+    )
+    assert told.agree and told.elsewhere == 93
+    assert {line.flow.spent for line in told.grants} == {1000, 200}
+    other.close()
+
+
+def copy_ledger(store: Store, other: Store) -> None:
+    for table in ("ledger_account", "transfer", "granted"):
+        rows = store.read(partial(everything, table=table))
+        other.write(partial(insert, table=table, rows=rows)).result()
+
+
+def everything(db: Any, table: str) -> list[Any]:
+    return db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # type: ignore[no-any-return]
+
+
+def insert(db: Any, table: str, rows: list[Any]) -> None:
+    db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)

@@ -101,7 +101,7 @@ class Keeper:
         )
         self.proving = Proving(self.store, self.jobs, clock)
         self.outbox = Outbox(self.store, clock)
-        inquiries = Inquiries(self.store, lambda: of_book(self.rules.book), clock)
+        inquiries = Inquiries(self.store, lambda: of_book(self.rules.book), clock, self.books.shared)
         self.hub.on_inquiry = inquiries.answer
         self.mail = Mail(lambda: self.settings, clock)
         self.answering = Answering(self.store, lambda: self.settings, lambda: self.rules, self.mail, self.jobs)

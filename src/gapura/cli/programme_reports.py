@@ -28,6 +28,7 @@ def report(api: Api, out: Output, name: str, **files: Path | None) -> None:
     _warn(found, out)
     told = {"programme": name, "state": found["state"], "unit": found["unit"], "funded": found["funded"]}
     told |= {"wallet": found["wallet"], **found["flow"], "all sums agree": found["agree"]}
+    _say_elsewhere(found, out)
     out.say(found, lambda: "\n\n".join([pairs(told), "accounts\n" + pairs(found["conversion"]), *_use(found["use"])]))
 
 
@@ -43,6 +44,7 @@ def statement(api: Api, out: Output, account: str, organisation: str, **files: P
     found = api.get(path)
     _write(api, path, files)
     _warn(found, out)
+    _say_elsewhere(found, out)
     rows = [line | line["flow"] for line in found["grants"]]
     columns = ("grant", "programme", "state", "unit", "granted", "spent", "left", "lent", "expired")
     out.say(found, lambda: "\n\n".join(["grants\n" + table(rows, columns), *_use(found["use"])]))
@@ -62,6 +64,13 @@ def _warn(found: dict[str, Any], out: Output) -> None:
     for one in found["sums"]:
         if one["one"] != one["other"]:
             out.warn(f"the sums differ: {one['what']}: {one['one']} and {one['other']}")
+
+
+def _say_elsewhere(found: dict[str, Any], out: Output) -> None:
+    if found["elsewhere"] is not None:
+        out.warn(
+            f"by model and place: of this gateway; {found['elsewhere']} was spent through others that share its ledger"
+        )
 
 
 def _use(found: dict[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from gapura.console.operations import Call, Intent, Operation, Page
 from gapura.store import accounts, budgets
 from gapura.store.base import Connection
 from gapura.store.budgets import Spending, Wanted
+from gapura.store.ledger import Books
 from gapura.terms.budgets import Budget
 from gapura.terms.caller import Account
 
@@ -53,11 +54,11 @@ async def list_(call: Call, query: Page) -> Budgets:
 async def show(call: Call, budget: str) -> Shown:
     """One budget, and what of each window is granted, left, lent to gates, spent and unreconciled."""
 
-    def work(db: Connection) -> Shown:
+    def work(db: Connection, books: Books) -> Shown:
         found = budgets.get(db, call.who.scope, budget)
-        return Shown(found, budgets.spendings(db, found))
+        return Shown(found, budgets.spendings(books, found))
 
-    return await call.read(work)
+    return await call.read_both(work)
 
 
 async def set_(call: Call, body: NewBudget) -> BudgetSet:

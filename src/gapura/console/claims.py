@@ -24,6 +24,7 @@ from gapura.store.base import Connection
 from gapura.store.claims import Claim, Kept, Move
 from gapura.store.courtesy import in_turns
 from gapura.store.grants import Held
+from gapura.store.ledger import Books
 from gapura.store.secrets import Secret
 from gapura.terms.caller import Account
 from gapura.terms.programme import Attribute, Found, Measured
@@ -109,9 +110,13 @@ async def list_(call: Call, programme: str, query: Filter) -> Claims:
 async def show(call: Call, claim: str) -> Shown:
     """A claim, and everything that is known of it."""
 
-    def found(db: Connection) -> Shown:
+    def found(db: Connection, books: Books) -> Shown:
         one = claims.get(db, None, claim)
         kept = claims.evidence(db, claim)
+        made, its = (
+            grants.of_account(books, one.account, call.context.store.clock(), ended=True),
+            claims.granted(db, claim),
+        )
         return Shown(
             one,
             accounts.get(db, None, one.account),
@@ -120,11 +125,11 @@ async def show(call: Call, claim: str) -> Shown:
             claims.group(db, one),
             list(claims.attributes(db, one.programme, [claim]).get(claim, ())),
             kept[0] if kept else None,
-            [grants.get(db, name, call.context.store.clock()) for name in claims.granted(db, claim)],
+            [held for held in made if held.terms.id in its],
             claims.history(db, claim),
         )
 
-    return await call.read(found)
+    return await call.read_both(found)
 
 
 async def evidence(call: Call, claim: str) -> Response:

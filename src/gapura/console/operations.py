@@ -25,6 +25,7 @@ from gapura.console.problems import Invalid, invalid
 from gapura.errors import BadRequest, TooLarge
 from gapura.store.audit import Change
 from gapura.store.base import Connection, Work
+from gapura.store.ledger import Books
 from gapura.store.principals import Action, Principal
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -77,6 +78,13 @@ class Call(NamedTuple):
 
     async def read(self, work: Work[T]) -> T:
         return await asyncio.to_thread(self.context.store.read, work)
+
+    async def read_both(self, work: Callable[[Connection, Books], T]) -> T:
+        """Reads the store, and the ledger wherever it is: the same, or a server that gateways share."""
+        shared, store = self.context.ledger, self.context.store
+        if shared is None:
+            return await self.read(lambda db: work(db, db))
+        return await asyncio.to_thread(shared.read, lambda books: store.read(lambda db: work(db, books)))
 
     async def change(self, by: Intent, work: Work[T], kind: type[T], then: Callable[[T], None] = ignore) -> T:
         """The one write path.  `kind` is what the result is read as when the same request comes again; `then` tells

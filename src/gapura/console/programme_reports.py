@@ -14,7 +14,7 @@ KEPT = {"cache-control": "no-store"}
 async def report(call: Call, programme: str) -> Report:
     """Granted, held, spent, expired, cost, conversion, by place and model; the sums agree to the token, or say so."""
     at, prices = call.context.store.clock(), of_book(call.context.rules().book)
-    return await call.read(lambda db: pipeline.report(db, programme, prices, at))
+    return await call.read_both(lambda db, books: pipeline.report(db, books, programme, prices, at))
 
 
 async def report_table(call: Call, programme: str) -> Response:
@@ -33,7 +33,7 @@ async def report_page(call: Call, programme: str) -> Response:
 async def statement(call: Call, account: str) -> Statement:
     """An account's grants: what it was given, what it used of it, and on what."""
     at, prices = call.context.store.clock(), of_book(call.context.rules().book)
-    return await call.read(lambda db: pipeline.statement(db, call.who.scope, account, prices, at))
+    return await call.read_both(lambda db, books: pipeline.statement(db, books, call.who.scope, account, prices, at))
 
 
 async def statement_table(call: Call, account: str) -> Response:

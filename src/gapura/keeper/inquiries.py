@@ -15,6 +15,7 @@ from gapura.errors import BadRequest, GapuraError
 from gapura.providers.prices import Prices
 from gapura.store import accounts, grants, ledger, uses
 from gapura.store.base import Connection
+from gapura.store.ledger import Ledger
 from gapura.store.sqlite import Store
 from gapura.terms.link import Inquire, Told
 from gapura.terms.price import exact, rounded
@@ -31,8 +32,11 @@ BY = ("day", "model")
 
 
 class Inquiries:
-    def __init__(self, store: Store, prices: Callable[[], Prices], clock: Clock) -> None:
+    """`shared`: the ledger where the store does not keep it."""
+
+    def __init__(self, store: Store, prices: Callable[[], Prices], clock: Clock, shared: Ledger | None = None) -> None:
         self._store, self._prices, self._clock = store, prices, clock
+        self._books: Ledger = shared or store
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def answer(self, asked: Inquire) -> Told:
@@ -72,8 +76,13 @@ class Inquiries:
     def _own(self, db: Connection, asked: Inquire, now: int) -> bytes:
         since, until, by = _read(asked.query, now)
         rows = uses.grouped(db, by, None, asked.account, since, until)
-        held = grants.of_account(db, asked.account, now)
         budget = accounts.get(db, None, asked.account).budget
+        held, has = self._books.read(
+            lambda books: (
+                grants.of_account(books, asked.account, now),
+                ledger.standing(books, f"tok:{asked.account}") if budget >= 0 else None,
+            )
+        )
         told = {
             "object": "gapura.usage",
             "start_time": since // SECOND,
@@ -93,7 +102,7 @@ class Inquiries:
                 }
                 for one in held
             ],
-            "budget": ledger.standing(db, f"tok:{asked.account}") if budget >= 0 else None,
+            "budget": has,
         }
         return msgspec.json.encode(told)
 

@@ -53,13 +53,15 @@ def use(spends: Iterable[Spend], prices: Prices) -> Use:
     )
 
 
-def sums(granted: int, flow: Flow, classes: dict[str, int], used: Use) -> list[Sum]:
-    """What must agree, to the token, wherever grants are counted."""
-    return [
+def sums(granted: int, flow: Flow, classes: dict[str, int], used: Use, elsewhere: int | None) -> list[Sum]:
+    """What must agree, to the token, wherever grants are counted; what was spent `elsewhere` is in no record here."""
+    found = [
         Sum("granted by the terms of the grants = by the ledger", granted, flow.granted),
         Sum("spent by the ledger = its classes", flow.spent, sum(classes.values())),
-        Sum("spent by the ledger = paid for requests, by the record", flow.spent, used.amount),
     ]
+    if elsewhere is None:
+        found.append(Sum("spent by the ledger = paid for requests, by the record", flow.spent, used.amount))
+    return found
 
 
 def _cost(spend: Spend, prices: Prices) -> tuple[str, int] | None:

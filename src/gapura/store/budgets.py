@@ -16,7 +16,7 @@ from gapura.errors import BadRequest, NotFound
 from gapura.shapes import no_zone, shaped
 from gapura.store import accounts, grants, keys, ledger
 from gapura.store.base import Connection, Scope, Shape
-from gapura.store.ledger import Standing
+from gapura.store.ledger import Books, Standing
 from gapura.terms import ids
 from gapura.terms.budgets import REQUESTS, TOKENS, Budget, Window, span
 
@@ -101,11 +101,13 @@ def page(db: Connection, scope: Scope, after: str = "", limit: int = 100) -> lis
     return [SHAPE.struct(row) for row in rows]
 
 
-def spendings(db: Connection, budget: Budget, limit: int = 100) -> list[Spending]:
+def spendings(books: Books, budget: Budget, limit: int = 100) -> list[Spending]:
     """Its windows, newest first; a minute's are in no ledger."""
-    starts = sorted((_start(purse) for purse in _purses(db, budget.id)), reverse=True)[:limit]
+    starts = sorted((_start(purse) for purse in _purses(books, budget.id)), reverse=True)[:limit]
     return [
-        Spending(start, span(budget.window, budget.zone, start).ends, ledger.standing(db, f"bud:{budget.id}:{start}"))
+        Spending(
+            start, span(budget.window, budget.zone, start).ends, ledger.standing(books, f"bud:{budget.id}:{start}")
+        )
         for start in starts
     ]
 
@@ -198,8 +200,8 @@ def _now(db: Connection, purse: str, at: int) -> Budget | None:
     return budget if budget and _is_current(budget, purse, at) else None
 
 
-def _purses(db: Connection, budget: str) -> list[str]:
-    rows = db.execute(
+def _purses(books: Books, budget: str) -> list[str]:
+    rows = books.execute(
         "SELECT purse FROM ledger_account WHERE purse > ? AND purse < ? AND kind = 'left'",
         (f"bud:{budget}:", f"bud:{budget};"),
     )

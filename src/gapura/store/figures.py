@@ -1,10 +1,14 @@
-"""Numbers of grants, by the ledger and by the record: of a programme's, or of an account's."""
+"""Numbers of grants, by the ledger and by the record: of a programme's, or of an account's.
+
+What is asked of `books` is of all gateways that share the ledger; what is asked of the store is of this one alone.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gapura.clock import SECOND, text
 from gapura.store.base import Connection
+from gapura.store.ledger.books import Books
 from gapura.terms.figures import Conversion, Day, Flow, Group, Movement
 from gapura.terms.usage import UNITS, Usage
 
@@ -12,7 +16,7 @@ DAY = 86_400 * SECOND
 BACK = {"expire": "expired", "void": "voided", "claw_back": "clawed_back"}
 """What ends a grant → where the flow has what went back."""
 
-SCOPES = {"programme": "g.programme = :name", "account": "g.account = :name", "grant": "g.id = :name"}
+SCOPES = {"programme": "g.programme = ?", "account": "g.account = ?", "grant": "g.id = ?"}
 
 
 class Of(NamedTuple):
@@ -24,10 +28,6 @@ class Of(NamedTuple):
     @property
     def where(self) -> str:
         return SCOPES[self.kind]
-
-    @property
-    def values(self) -> dict[str, str]:
-        return {"name": self.name}
 
 
 class Spend(NamedTuple):
@@ -45,19 +45,19 @@ class Spend(NamedTuple):
     classes: dict[str, int]
 
 
-def flow(db: Connection, of: Of) -> Flow:
+def flow(books: Books, of: Of) -> Flow:
     """Where it all is."""
-    rows: Any = db.execute(
+    rows: Any = books.execute(
         "SELECT a.kind, sum(a.balance) FROM granted g JOIN ledger_account a ON a.purse = 'gr:' || g.id"
         f" WHERE {of.where} GROUP BY a.kind",
-        of.values,
+        (of.name,),
     )
     has = {str(kind): int(amount) for kind, amount in rows}
     # By what a grant had and has no more: transfers of months that were archived are in files.
-    ended: Any = db.execute(
+    ended: Any = books.execute(
         "SELECT g.ended, sum(g.amount - (SELECT coalesce(sum(a.balance), 0) FROM ledger_account a"
         f" WHERE a.purse = 'gr:' || g.id)) FROM granted g WHERE g.ended <> '' AND {of.where} GROUP BY g.ended",
-        of.values,
+        (of.name,),
     )
     for kind, amount in ended:
         has[BACK[kind]] = int(amount)
@@ -65,18 +65,20 @@ def flow(db: Connection, of: Of) -> Flow:
     return Flow(sum(parts.values()), **parts)
 
 
-def granted(db: Connection, of: Of) -> int:
+def granted(books: Books, of: Of) -> int:
     """The sum of the grants' amounts, as their terms say."""
-    row: Any = db.execute(f"SELECT coalesce(sum(g.amount), 0) FROM granted g WHERE {of.where}", of.values).fetchone()
+    row: Any = books.execute(
+        f"SELECT coalesce(sum(g.amount), 0) FROM granted g WHERE {of.where}", (of.name,)
+    ).fetchone()
     return int(row[0])
 
 
-def classes(db: Connection, of: Of) -> dict[str, int]:
+def classes(books: Books, of: Of) -> dict[str, int]:
     """What is spent, by class of tokens."""
-    rows: Any = db.execute(
+    rows: Any = books.execute(
         "SELECT a.class, sum(a.balance) FROM granted g JOIN ledger_account a ON a.purse = 'gr:' || g.id"
         f" WHERE a.kind = 'spent' AND {of.where} GROUP BY a.class ORDER BY a.class",
-        of.values,
+        (of.name,),
     )
     return {str(name): int(amount) for name, amount in rows}
 
@@ -90,7 +92,7 @@ def spends(db: Connection, of: Of) -> Iterator[Spend]:
     alone: Any = db.execute(
         f"SELECT {columns}, r.output, r.cached, r.reasoning, r.charged FROM granted g JOIN request r"
         f" ON r.purse = 'gr:' || g.id AND substr(r.purse, 1, 3) = 'gr:' WHERE {of.where} AND r.charged > 0",
-        of.values,
+        (of.name,),
     )
     for *said, output, cached, reasoning, charged in alone:
         spend = _spend(said, {})
@@ -99,7 +101,7 @@ def spends(db: Connection, of: Of) -> Iterator[Spend]:
         f"SELECT {columns}, c.class, c.amount FROM granted g JOIN charge c"
         " ON c.purse = 'gr:' || g.id AND substr(c.purse, 1, 3) = 'gr:' JOIN request r ON r.id = c.request"
         f" WHERE {of.where} ORDER BY c.purse, r.id",
-        of.values,
+        (of.name,),
     )
     for *said, kind, amount in shared:
         yield _spend(said, {kind: amount})
@@ -111,20 +113,20 @@ def _spend(said: list[Any], classes: dict[str, int]) -> Spend:
     return Spend(request, account, at, provider, model, territory, inputs, unit, beside, classes)
 
 
-def movements(db: Connection, of: Of) -> list[Movement]:
+def movements(books: Books, of: Of) -> list[Movement]:
     """What came into each grant and left it, by day."""
-    rows: Any = db.execute(
-        "SELECT t.at / :day * :day, g.id, t.kind, sum(t.amount) FROM granted g"
+    rows: Any = books.execute(
+        f"SELECT t.at / {DAY} * {DAY}, g.id, t.kind, sum(t.amount) FROM granted g"
         " JOIN ledger_account a ON a.purse = 'gr:' || g.id JOIN transfer t ON t.debit = a.id OR t.credit = a.id"
         " WHERE (a.kind = 'spent'"
         " OR (a.kind = 'left' AND t.kind IN ('grant', 'top_up', 'expire', 'void', 'claw_back')))"
         f" AND {of.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-        {**of.values, "day": DAY},
+        (of.name,),
     )
     return [Movement(_day(at), grant, kind, amount) for at, grant, kind, amount in rows]
 
 
-def days(db: Connection, programme: str) -> tuple[Day, ...]:
+def days(db: Connection, books: Books, programme: str) -> tuple[Day, ...]:
     """Of a programme, from its first day on; days without anything are left out."""
     found: dict[str, dict[str, int]] = {}
     rows: Any = db.execute(
@@ -133,7 +135,7 @@ def days(db: Connection, programme: str) -> tuple[Day, ...]:
     )
     for at, number in rows:
         found.setdefault(_day(at), {})["claims"] = number
-    for one in movements(db, Of("programme", programme)):
+    for one in movements(books, Of("programme", programme)):
         name = {"grant": "granted", "top_up": "granted"}.get(one.kind, "returned" if one.kind in BACK else "spent")
         of_day = found.setdefault(one.day, {})
         of_day[name] = of_day.get(name, 0) + one.amount
@@ -158,9 +160,9 @@ def signals(db: Connection, programme: str) -> tuple[Group, ...]:
     return tuple(Group(*row) for row in rows)
 
 
-def conversion(db: Connection, programme: str, former: str) -> Conversion:
-    """How far the accounts came; `former` is the provider that they came from."""
-    rows: Any = db.execute(
+def conversion(db: Connection, books: Books, programme: str, former: str) -> Conversion:
+    """How far the accounts came; `former` is the provider that they came from.  Who stayed is of this gateway alone."""
+    rows: Any = books.execute(
         "SELECT g.account, sum(g.amount), sum((SELECT coalesce(sum(a.balance), 0) FROM ledger_account a"
         " WHERE a.purse = 'gr:' || g.id AND a.kind = 'spent')), min(g.created_at) FROM granted g"
         " WHERE g.programme = ? GROUP BY g.account",

@@ -104,7 +104,8 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """A programme, for its vendor.  `agree`: whether all sums do."""
+    """A programme, for its vendor.  `elsewhere`: what of `flow.spent` went through other gateways that share the
+    ledger, and is not in `use`; None where none do.  `agree`: whether all sums do."""
 
     programme: str
     title: str
@@ -127,6 +128,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     conversion: Conversion
     days: tuple[Day, ...]
     use: Use
+    elsewhere: int | None
     sums: tuple[Sum, ...]
     agree: bool
 
@@ -153,7 +155,7 @@ class Movement(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """An account's grants: what it was given, what it used of it, and on what."""
+    """An account's grants: what it was given, what it used of it, and on what; `elsewhere` as in a report."""
 
     account: str
     external_id: str
@@ -163,5 +165,6 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     grants: tuple[GrantLine, ...]
     movements: tuple[Movement, ...]
     use: Use
+    elsewhere: int | None
     sums: tuple[Sum, ...]
     agree: bool

@@ -25,6 +25,8 @@ def _state(found: Report) -> Iterator[Row]:
         yield "wallet", found.unit, name, getattr(found, name)
     for name in Flow.__struct_fields__:
         yield "flow", found.unit, name, getattr(found.flow, name)
+    if found.elsewhere is not None:
+        yield "flow", found.unit, "spent elsewhere", found.elsewhere
     for section, groups in (("state", found.states), ("way", found.ways), ("signal", found.signals)):
         for group in groups:
             yield section, group.name, "claims", group.claims
