@@ -163,6 +163,8 @@ def test_the_table_has_every_number(spent: Vendor) -> None:
     assert values["model", "glm/glm-4", "tokens"] == "1100"
     assert values["day", "2024-06-30", "spent"] == "1107"
     assert {value for (section, _, _), value in values.items() if section == "sum"} == {"yes"}
+    spent.do(lambda db: db.execute("UPDATE request SET served_model = '@SUM(A1)', provider = '=x' WHERE id = 'req_3'"))
+    assert "'=x/@SUM(A1)" in tables.table(reported(spent)), "no formula"
     moved = list(csv.reader(io.StringIO(tables.statement_table(stated(spent)))))
     assert len(moved) == 5
 

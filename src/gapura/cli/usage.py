@@ -12,6 +12,7 @@ from gapura.cli.client import Api, account_id, speaks
 from gapura.cli.ending import Failed
 from gapura.cli.output import Output, table
 from gapura.extras import install
+from gapura.wire.spreadsheets import cell
 
 UNITS = ("images", "seconds", "characters")
 SUMS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "estimated", *UNITS)
@@ -56,7 +57,7 @@ def _write_csv(path: Path, found: list[dict[str, Any]], columns: Sequence[str]) 
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, columns, extrasaction="ignore")
         rows.writeheader()
-        rows.writerows(found)
+        rows.writerows({name: cell(value) for name, value in row.items()} for row in found)
 
 
 def _write_parquet(path: Path, found: list[dict[str, Any]], columns: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from gapura.terms.figures import Conversion, Day, Flow, Report, Statement
+from gapura.wire.spreadsheets import cell
 
 Row = tuple[str, str, str, object]
 
@@ -59,5 +60,5 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     said = io.StringIO()
     writer = csv.writer(said)
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([cell(value) for value in row] for row in rows)
     return said.getvalue()
