@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.programme.conftest import Vendor, export
 
 from gapura.clock import SECOND
 from gapura.programme.vet import Candidate, ineligible, vet
@@ -114,3 +115,11 @@ def test_who_is_meant(who: Eligibility, account: dict[str, Any], filed: dict[str
     whose = Account("acc_1", "acme", "default", **account)
     said: dict[str, Any] = {"way": "export", "measured": Measured(shape="CSV", input=100, days=2)} | filed
     assert list(ineligible(who, whose, Filed(account="acc_1", made_at=0, **said))) == ([why] if why else [])
+
+
+def test_one_mailbox_with_several_addresses_is_for_a_person_to_look_at(opened: Vendor) -> None:
+    for number, email in enumerate(["ada.l@gmail.com", "adal+2@googlemail.com", "other@gmail.com"]):
+        opened.claim(f"acme-{number}", export(2000 + number), email=email)
+    assert opened.vet() == {"review": 2, "clear": 1}
+    kept = opened.store.read(lambda db: db.execute("SELECT value FROM claim_attribute").fetchall())
+    assert not [value for (value,) in kept if "@" in str(value)], "addresses are kept as hashes"

@@ -7,7 +7,6 @@ would name a person, a card or a device leaves this stage as a keyed hash, an ad
 import csv
 import hashlib
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Annotated, Literal
@@ -21,7 +20,7 @@ from gapura.shapes import plainly, shaped
 from gapura.store.accounts import DEFAULT_ORGANISATION
 from gapura.store.retention import network
 from gapura.terms.programme import Attribute, Filed, Measured, Offer
-from gapura.wire import usage_export
+from gapura.wire import alike, usage_export
 from gapura.wire.usage_export import BadExport
 
 Digest = Callable[[str], str]
@@ -127,10 +126,11 @@ def window(offer: Offer) -> tuple[int, int]:
 def _said(claimed: Claimed, digest: Digest) -> Iterator[Attribute]:
     """What the claim itself says."""
     company = claimed.company or ("" if claimed.organisation == DEFAULT_ORGANISATION else claimed.organisation)
-    domain = claimed.email.rpartition("@")[2].lower()
+    domain = alike.domain(claimed.email.rpartition("@")[2])
     values = {
-        "organisation": _plain(company),
+        "organisation": alike.company(company),
         "domain": "" if domain in PUBLIC_MAIL else domain,
+        "mailbox": claimed.email and digest(f"mailbox:{alike.mailbox(claimed.email)}"),
         "payment": claimed.payment and digest(f"payment:{claimed.payment.strip()}"),
         "device": claimed.device and digest(f"device:{claimed.device.strip()}"),
         "prefix": claimed.address and network(claimed.address),
@@ -145,11 +145,6 @@ def _shown(evidence: bytes | None, measured: Measured | None) -> Iterator[Attrib
         yield Attribute("evidence", hashlib.sha256(evidence).hexdigest())
     for name in measured.organisations if measured else ():
         yield Attribute("former_organisation", name)
-
-
-def _plain(name: str) -> str:
-    """A company's name without what people write in different ways."""
-    return re.sub(r"[\W_]+", " ", name.casefold()).strip()
 
 
 def _check_header(header: list[str]) -> None:

@@ -31,19 +31,22 @@ being made · revoked: they were taken back as far as they were not spent."""
 UNDECIDED: tuple[State, ...] = ("filed", "clear", "review")
 
 Signal = Literal[
-    "organisation", "domain", "payment", "device", "evidence", "former_organisation",  # what two claims share
+    "organisation", "domain", "mailbox", "payment", "device", "evidence", "former_organisation",  # what claims share
     "velocity", "implausible", "unreadable", "ineligible",
 ]  # fmt: skip
 Effect = Literal["ignore", "note", "review", "refuse"]
 EFFECTS: tuple[Effect, ...] = ("ignore", "note", "review", "refuse")
 """The stricter comes later."""
 
-SHARED: tuple[Signal, ...] = ("organisation", "domain", "payment", "device", "evidence", "former_organisation")
+SHARED: tuple[Signal, ...] = (
+    "organisation", "domain", "mailbox", "payment", "device", "evidence", "former_organisation",
+)  # fmt: skip
 """What ties claims together; a refusal falls on the later ones, a review on all of them."""
 
 DEFAULTS: dict[Signal, Effect] = {
-    "organisation": "refuse", "domain": "review", "payment": "review", "device": "review", "evidence": "review",
-    "former_organisation": "review", "velocity": "review", "implausible": "review", "unreadable": "review",
+    "organisation": "refuse", "domain": "review", "mailbox": "review", "payment": "review", "device": "review",
+    "evidence": "review", "former_organisation": "review", "velocity": "review",
+    "implausible": "review", "unreadable": "review",
     "ineligible": "refuse",
 }  # fmt: skip
 
@@ -150,8 +153,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attribute(msgspec.Struct, frozen=True, order=True):
-    """Something that two claims can have in common: `organisation`, `domain`, `payment`, `device`, `evidence`,
-    `former_organisation`, `prefix`, `asn`.  What would name a person or a card is a keyed hash."""
+    """Something that two claims can have in common: `organisation`, `domain`, `mailbox`, `payment`, `device`,
+    `evidence`, `former_organisation`, `prefix`, `asn`.  What would name a person or a card is a keyed hash."""
 
     kind: str
     value: str
