@@ -23,6 +23,7 @@ MODELS = {
     "anthropic": "claude-haiku-4-5",
     "dashscope": "qwen-plus",
     "bigmodel": "glm-4.6",
+    "azure": "gpt-4o-async",
 }
 
 
@@ -45,6 +46,9 @@ key_variable = "TEAM_API_KEY"
 
 [providers.anthropic]
 base_url = "{live.more["anthropic"]}"
+
+[providers.azure]
+base_url = "{live.more["azure"]}"
 
 [providers.dashscope]
 base_url = "{live.native}"
@@ -76,6 +80,7 @@ def gateway(folder: Path, live: Live) -> Iterator[Gateway]:
     keys = {
         "ANTHROPIC_API_KEY": "sk-ant-1",
         "DASHSCOPE_API_KEY": "sk-ds-1",
+        "AZURE_API_KEY": "az-1",
         "TEAM_API_KEY": "sk-team",
         "BIGMODEL_API_KEY": "id.secret",
     }

@@ -106,8 +106,8 @@ class Connection(asyncio.Protocol):
             self._body.clear()
 
     def on_message_complete(self) -> None:
-        path = self._url.partition(b"?")[0].decode("latin-1")
-        call = Call(self._parser.get_method().decode(), path, self._headers, bytes(self._body))
+        path, _, query = self._url.decode("latin-1").partition("?")
+        call = Call(self._parser.get_method().decode(), path, self._headers, bytes(self._body), query)
         self._waiting.append((call, self._parser.should_keep_alive()))
         if self._task is None:
             self._next()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gapura.clock import Clock, system_clock
 from gapura.sandbox.anthropic import Anthropic
+from gapura.sandbox.azure import Azure
 from gapura.sandbox.bigmodel import BigModel
 from gapura.sandbox.dashscope import DashScope, DashScopeMore
 from gapura.sandbox.edge import Answer, Connection, Seen
@@ -34,6 +35,7 @@ class Sandbox:
             Qianfan(),
             BigModel(clock),
             Anthropic(),
+            Azure(),
         )
         self.seen = {vendor.name: Seen() for vendor in self.vendors}
         self.connections: set[Connection] = set()
@@ -90,7 +92,7 @@ def base_urls(port: int, host: str = "127.0.0.1") -> dict[str, str]:
 
 def more_urls(port: int, host: str = "127.0.0.1") -> dict[str, str]:
     """Of vendors that are simulated, too, and only set up where they are asked for by their address."""
-    return {vendor.name: f"http://{host}:{port}{vendor.prefix}" for vendor in (Anthropic,)}
+    return {vendor.name: f"http://{host}:{port}{vendor.prefix}" for vendor in (Anthropic, Azure)}
 
 
 def native_url(port: int, host: str = "127.0.0.1") -> str:

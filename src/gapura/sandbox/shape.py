@@ -15,12 +15,14 @@ Ending = Literal["whole", "reset", "cut", "stall"]
 
 
 class Call(NamedTuple):
-    """One HTTP request.  `path` is what follows the vendor's prefix; header names are lower case."""
+    """One HTTP request.  `path` is what follows the vendor's prefix, `query` what follows that; header names are lower
+    case."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str = ""
 
     @property
     def digest(self) -> str:
