@@ -69,6 +69,7 @@ def test_a_test_can_count_at_the_vendor() -> None:
         "ernie": 1,
         "glm": 0,
         "anthropic": 0,
+        "azure": 0,
     }
     assert body["connections"] == 1
 

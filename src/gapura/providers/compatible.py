@@ -15,6 +15,7 @@ from gapura.clock import system_clock
 from gapura.errors import UpstreamFailed
 from gapura.providers.ask import Ask
 from gapura.providers.base import Headers, Operation
+from gapura.providers.embeddings import Vectors
 from gapura.providers.faults import fault
 from gapura.providers.fields import (
     COMMON,
@@ -31,7 +32,6 @@ from gapura.providers.fields import (
 )
 from gapura.providers.forms import before_messages, carry_form
 from gapura.providers.messages import carry_messages
-from gapura.providers.native import Native
 from gapura.providers.rerank import Rerank
 from gapura.providers.thinking import carry_thinking
 from gapura.providers.tools import carry_tools
@@ -179,7 +179,7 @@ def _others(name: str) -> dict[Kind, Operation]:
         return fault(name, (), status, headers, body, system_clock)
 
     return {
-        "embeddings": Native(path="/embeddings", fault=failed),
+        "embeddings": Vectors(fault=failed, name=name),
         "rerank": Rerank(name=name, rules=(), most=MOST_DOCUMENTS),
     }
 

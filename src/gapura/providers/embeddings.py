@@ -16,6 +16,7 @@ from gapura.providers.ask import Ask
 from gapura.providers.base import Reader, Translation
 from gapura.providers.faults import Rule, error_in, fault
 from gapura.providers.fields import Field, drop, step
+from gapura.providers.native import Native
 from gapura.providers.said import decode
 from gapura.terms.usage import Usage
 from gapura.wire import embeddings, openai
@@ -99,6 +100,22 @@ class Embeddings(msgspec.Struct, frozen=True, kw_only=True):
     def reader(self, model: str, *, include_usage: bool, choices: int = 1) -> Reader:
         del model, include_usage, choices
         raise UpstreamFailed("Embeddings have no streams.", advance=False, trips=False)
+
+
+class Vectors(Native, frozen=True, kw_only=True):
+    """Those of a server that speaks OpenAI's API.  They pass as they came where they have all that OpenAI's have: some
+    leave out the numbers of the vectors, or the usage (Gemini's front)."""
+
+    path: str = "/embeddings"
+    name: str
+
+    def answer(self, body: bytes, model: str) -> tuple[bytes, Usage | None]:
+        _, usage = super().answer(body, model)
+        said = decode(body)
+        numbered = [isinstance(one, dict) and type(one.get("index")) is int for one in listed(said, "data")]
+        if usage is not None and numbered and all(numbered) and text(said, "object") and text(said, "model"):
+            return body, usage
+        return Embeddings(name=self.name, rules=(), most=1).answer(body, model)
 
 
 def _vectors(given: list[Any]) -> list[Item]:

@@ -118,7 +118,7 @@ GENERAL = (
     Rule("requests", r"requests|rate_limit_exceeded|rate_limit_error|rate_limit_reached_error"),
     Rule("credentials", r"(invalid|incorrect)_api_key(_error)?|(invalid_)?authentication_error"),
     Rule("credentials", status=400, message=NO_KEY + r"|(incorrect|invalid) api[ _-]?key"),
-    Rule("failed", status=404, message=r"^(not found|404 page not found)$"),  # no such path: the base URL is wrong
+    Rule("failed", status=404, message=r"^(not found$|404 page not found|invalid url)"),  # of the path
     Rule("model", r"model_not_found"),
     Rule("failed", r"server_error|api_error"),
     Rule("invalid", r"invalid_request_error", status=200),

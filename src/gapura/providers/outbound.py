@@ -8,7 +8,7 @@ from gapura.errors import GapuraError, UpstreamFailed
 from gapura.providers import estimators
 from gapura.providers.answers import usage_said
 from gapura.providers.base import Operation, Provider, Reader, Translation
-from gapura.providers.embeddings import Embeddings
+from gapura.providers.embeddings import Embeddings, Vectors
 from gapura.providers.streams import Stream
 from gapura.terms.loss import Loss
 from gapura.terms.rulebook import Route, Target
@@ -43,7 +43,7 @@ class Outbound(msgspec.Struct, frozen=True):
     def said(self, parts: list[bytes]) -> tuple[bytes, Usage | None]:
         """The operation's answer, from the vendor's to each of the bodies.  Raises UpstreamFailed."""
         said = [self.operation.answer(part, self.target.model) for part in parts]
-        if isinstance(self.operation, Embeddings):
+        if isinstance(self.operation, Embeddings | Vectors):
             for (body, _), sent in zip(said, (self.sent.body, *self.sent.more), strict=False):
                 self.operation.compare(body, sent)
         return said[0] if len(said) == 1 else lists.joined(said)
@@ -54,7 +54,7 @@ class Outbound(msgspec.Struct, frozen=True):
             usage = usage or Usage(self._inputs, tokens.guess(body), estimated=True)
             body = self.carried.answer(body, usage)
         elif self.finish is not None:
-            if usage is None and isinstance(self.operation, Embeddings):
+            if usage is None and isinstance(self.operation, Embeddings | Vectors):
                 sent = (self.sent.body, *self.sent.more)
                 usage = Usage(sum(estimators.inputs(self.provider.name, one) for one in sent), 0, estimated=True)
                 counts = {"prompt_tokens": usage.input, "total_tokens": usage.total, "estimated": True}
