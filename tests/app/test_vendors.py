@@ -80,7 +80,7 @@ def gateway(folder: Path, live: Live) -> Iterator[Gateway]:
     keys = {
         "ANTHROPIC_API_KEY": "sk-ant-1",
         "DASHSCOPE_API_KEY": "sk-ds-1",
-        "AZURE_API_KEY": "az-1",
+        "AZURE_OPENAI_API_KEY": "az-1",
         "TEAM_API_KEY": "sk-team",
         "BIGMODEL_API_KEY": "id.secret",
     }
