@@ -59,11 +59,10 @@ class Azure(OpenAI):
         if found is None or not _VERSION.fullmatch(version):
             raise Wrong("path")
         try:
-            body = msgspec.json.decode(call.body, type=dict[str, Any])
+            given = msgspec.json.decode(call.body, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return call._replace(path=found[2])  # refused there
-        body = msgspec.json.encode({**body, "model": unquote(found[1])})
-        return call._replace(path=found[2], body=body)
+        return call._replace(path=found[2], body=msgspec.json.encode({**given, "model": unquote(found[1])}))
 
     def authorise(self, call: Call) -> None:
         if not call.headers.get("api-key", "").strip():
