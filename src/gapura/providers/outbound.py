@@ -43,7 +43,7 @@ class Outbound(msgspec.Struct, frozen=True):
     def said(self, parts: list[bytes]) -> tuple[bytes, Usage | None]:
         """The operation's answer, from the vendor's to each of the bodies.  Raises UpstreamFailed."""
         said = [self.operation.answer(part, self.target.model) for part in parts]
-        if isinstance(self.operation, Embeddings | Vectors):
+        if isinstance(self.operation, Embeddings):
             for (body, _), sent in zip(said, (self.sent.body, *self.sent.more), strict=False):
                 self.operation.compare(body, sent)
         return said[0] if len(said) == 1 else lists.joined(said)
