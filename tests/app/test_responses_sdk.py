@@ -83,7 +83,6 @@ def test_an_agent_comes_to_its_end(client: OpenAI, provider: str, streams: bool)
     assert response.output_text.endswith("read the tool's answer: 24 degrees")
 
 
-@pytest.mark.parametrize("provider", ["openai", "qwen", "ernie"])  # GLM has no schemas
 def test_a_schema_is_kept_to(client: OpenAI, provider: str) -> None:
     parsed = client.responses.parse(model=f"app-{provider}", input=HELLO, text_format=Weather)
     assert parsed.output_parsed == Weather(city=HELLO, degrees=1)

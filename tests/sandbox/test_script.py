@@ -86,6 +86,16 @@ def test_json_is_said_where_json_is_asked_for() -> None:
     assert json.loads(said(response_format=schema).text) == {"city": "Selamat pagi"}
 
 
+@pytest.mark.parametrize("form", [{"type": "json_object"}, None])
+def test_a_schema_in_the_words_of_a_system_message_is_followed(form: dict[str, Any] | None) -> None:
+    def asked(*messages: tuple[str, str]) -> str:
+        return said(messages=[Message(*one) for one in messages], response_format=form).text
+
+    stated = f"Answer with JSON. The schema: {json.dumps(CITY)} Nothing else."
+    assert json.loads(asked(("system", stated), ("user", "Selamat pagi"))) == {"city": "Selamat pagi"}
+    assert "heard" in asked(("user", stated)) and "heard" in asked(("system", "The schema: {no"), ("user", "Pagi"))
+
+
 def test_input_grows_with_messages_images_and_tools() -> None:
     plain = Chat("m", [Message("user", "hi")])
     picture = Chat("m", [Message("user", [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {}}])])

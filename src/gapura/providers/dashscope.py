@@ -110,7 +110,10 @@ def _parts(content: Any) -> list[Item]:
     has besides (`min_pixels`, `fps`, `cache_control` …)."""
     if not isinstance(content, list):
         return [{"text": content}] if content else []
-    return [_part(part) | {name: part[name] for name in part.keys() - {"type", part["type"]}} for part in content]
+    return [
+        _part(part) | {name: value for name, value in part.items() if name not in {"type", part["type"]}}
+        for part in content
+    ]
 
 
 def _part(part: Item) -> Item:

@@ -3,7 +3,7 @@
     user text            → a sentence that names vendor and model and repeats the first words
     tools, a user's turn → calls: every tool where parallel calls are allowed, else the first; arguments by schema
     a tool's result      → a sentence that repeats it
-    JSON mode, a schema  → an object, by schema
+    JSON mode, a schema  → an object, by schema, also by one that a system message states in words
 
 A token is a word of up to eight letters, or a sign, with the white space before it.  Vendors differ only in how
 this is written down, in whether they think aloud, and in what their limit on tokens counts.
@@ -11,6 +11,9 @@ this is written down, in whether they think aloud, and in what their limit on to
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from json import JSONDecoder
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -24,6 +27,8 @@ PER_MESSAGE, PER_REQUEST, PER_IMAGE = 3, 3, 85
 
 _TOKEN = re.compile(r"\s*(?:\w{1,8}|[^\w\s])|\s+")
 _WORDS = re.compile(r"\S+(?:\s+\S+){0,11}")
+_decoder = JSONDecoder()
+_SCHEMA = re.compile(r"\bschema:\s*(?=\{)", re.IGNORECASE)
 
 
 class Manner(msgspec.Struct, frozen=True):
@@ -167,6 +172,8 @@ def _calls(wanted: list[Tool], words: str, seed: str, cap: int | None) -> tuple[
 
 
 def _text(chat: Chat, last: Message, words: str, label: str) -> str:
+    if chat.format != "json_schema" and (stated := _stated(chat)) is not None:
+        return msgspec.json.encode(fill(stated, words)).decode()
     match chat.format:
         case "json_object":
             return msgspec.json.encode({"sandbox": label, "model": chat.model, "heard": words}).decode()
@@ -177,6 +184,16 @@ def _text(chat: Chat, last: Message, words: str, label: str) -> str:
         return f"The {label} sandbox, {chat.model}, read the tool's answer: {words}"
     seen = f" and saw {last.images} images" if last.images else ""
     return f"The {label} sandbox, {chat.model}, heard{seen}: {words}"
+
+
+def _stated(chat: Chat) -> dict[str, Any] | None:
+    """The schema that a system message asks to follow: a model does, though no field of the request says so."""
+    for message in reversed(chat.turns):
+        if message.role == "system" and (found := _SCHEMA.search(message.text)):
+            with suppress(ValueError):
+                schema, _ = _decoder.raw_decode(message.text, found.end())
+                return dict(schema)
+    return None
 
 
 def _stopped(text: str, stop: str | list[object] | None) -> str:
