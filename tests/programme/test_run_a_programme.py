@@ -227,7 +227,7 @@ async def reported(operator: Operator, spent: int, expired: int) -> None:
             "SELECT sum(balance) FROM ledger_account WHERE kind = 'spent' AND purse LIKE 'gr:%'"
         ).fetchone()
     )
-    assert found["flow"]["spent"] == by_ledger[0] == found["use"]["tokens"]
+    assert found["flow"]["spent"] == by_ledger[0] == found["use"]["amount"]
     assert 0 < found["flow"]["spent"] <= spent
     assert found["flow"]["granted"] == ALL
     if expired:
