@@ -17,7 +17,7 @@ def test_a_grant_is_spent_and_never_overspent() -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(COMMAND, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as soak:
         try:
-            out, err = soak.communicate(timeout=110)
+            out, err = soak.communicate(timeout=280)
         finally:
             with suppress(ProcessLookupError):  # of a soak that hangs its gateway must not stay
                 os.killpg(soak.pid, signal.SIGKILL)

@@ -96,6 +96,7 @@ def test_everything_that_asks_for_confirmation(run: Any) -> None:
         "exception end",
         "webhook remove",
         "webhook replay",
+        "webhook rotate",
         "account import",
         "account suspend",
         "atlas correct",

@@ -64,7 +64,7 @@ DOLLARS = 'above = 1\ncurrency = "USD"\ninput = 1'
         ('[prices."glm-5.3"]\n' + PRICE, 'prices."glm-5.3"', "provider/model"),
         ('[prices."gml/glm-5.3"]\n' + PRICE, 'prices."gml/glm-5.3"', "did you mean glm"),
         ('[prices."glm/x"]\ninput = 1', 'prices."glm/x"', "currency"),
-        ('[prices."glm/x"]\ncurrency = "yuan"\ninput = 1', 'prices."glm/x".currency', "regex"),
+        ('[prices."glm/x"]\ncurrency = "yuan"\ninput = 1', 'prices."glm/x".currency', "three capitals"),
         ('[prices."glm/x"]\ncurrency = "CNY"', 'prices."glm/x"', "at least one of input"),
         ('[prices."glm/x"]\ninputs = 1\n' + PRICE, 'prices."glm/x".inputs', "did you mean input"),
         ('[prices."glm/x"]\ncurrency = "CNY"\ninput = -1', 'prices."glm/x".input', "out of range"),

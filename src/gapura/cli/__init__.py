@@ -20,7 +20,7 @@ from gapura.cli.ending import Failed
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("gapura.cli.account:account", "Customers: list, state, import, warn, suspend, reinstate, limit."),
-    "appeal": ("gapura.cli.appeal:appeal", "Objections of accounts: list, show, file, take, decide, link."),
+    "appeal": ("gapura.cli.appeal:appeal", "Objections of accounts: list, show, file, take, decide, link, revoke-link."),
     "atlas": ("gapura.cli.atlas:atlas", "Place data: show, look up, update, verify, correct."),
     "audit": ("gapura.cli.audit:audit", "Who changed what, whether anybody altered that, and proof of it."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("gapura.cli.sandbox:sandbox", "Run the vendors' simulators alone."),
     "serve": ("gapura.cli.serve:serve", "Run the gateway."),
     "usage": ("gapura.cli.usage:usage", "Tokens by account, key, model, provider, day and place."),
-    "webhook": ("gapura.cli.webhook:webhook", "Endpoints that are told of events: list, add, test, replay."),
+    "webhook": ("gapura.cli.webhook:webhook", "Endpoints that are told of events: list, add, rotate, test, replay."),
 }
 
 
