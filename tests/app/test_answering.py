@@ -132,7 +132,7 @@ def test_what_is_said_on_receipt_and_on_decision(store: Store, clock: TurnableCl
 
 @pytest.mark.parametrize(
     ("documents", "contact", "why"),
-    [({}, "law@acme.test", "no table [mail]"), (MAIL, "", "has no contact"), (MAIL, "law@acme.nowhere", "is no address")],
+    [({}, "law@acme.test", "no table [mail]"), (MAIL, "", "has no contact"), (MAIL, "law@acme.none", "is no address")],
 )
 def test_where_nothing_can_be_sent_it_is_said_why(
     store: Store, clock: TurnableClock, documents: dict[str, Any], contact: str, why: str

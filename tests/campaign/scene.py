@@ -125,14 +125,18 @@ class Operator:
         """Everything that is due is done, and the gates know it."""
         store = self.it.keeper.store
         await asyncio.wrap_future(store.write(lambda _: None))  # behind what was asked for and not waited for
-        while await self.it.keeper.ingest.step():
-            pass
-        while await self.it.keeper.residing.step():
-            pass
+        await self.counted()
         await self.it.keeper.jobs.settled()
         await self.it.keeper.telling.settled()
         self.it.keeper.hub.tick()
         await asyncio.sleep(0.02)
+
+    async def counted(self) -> None:
+        """What gates served is in the record, and counted as visits."""
+        while await self.it.keeper.ingest.step():
+            pass
+        while await self.it.keeper.residing.step():
+            pass
 
     async def turn(self, stamp: str) -> None:
         await self.it.turn(stamp)

@@ -18,6 +18,10 @@ from gapura.store.sqlite import Store
 from gapura.store.visits import DAY
 
 T = TypeVar("T")
+
+# Scans of what came meanwhile, before the whole is done again.
+TRIES = 10
+
 Locate = Callable[[str], str]
 """An address → the territory that it is certainly in, "" where that is not certain."""
 
@@ -95,27 +99,47 @@ class Scan:
 
 
 async def relocate(store: Store, kept: Kept, locate: Locate, data: str, at: int) -> Moved:
-    """Visits of affected accounts by other place data; `data` names them.  Nothing where they are the same."""
+    """Visits of affected accounts by other place data; `data` names them.  Nothing where they are the same.
+
+    Requests go on meanwhile, so what came after a scan is scanned too, which is less each time.  Raises LookedFurther
+    where that does not end.
+    """
     since = at // DAY - kept.spec.audience.days
+    if kept.surveyed_by == data:
+        return {}
+    if not kept.surveyed_by:
+        await _write(store, lambda db: _surveyed(db, kept, data))
+        return {}
+    begin = until = store.read(lambda db: grounds.first_row(db, since * DAY))
     whole: Moved = {}
-    until = 0
-    if kept.surveyed_by not in {"", data}:
-        begin = store.read(lambda db: grounds.first_row(db, since * DAY))
-        until = store.read(relocated.looked_at)
-        scan = Scan(store, kept.id, begin, until, locate)
-        touched = frozenset(await asyncio.to_thread(scan.moved)) | store.read(relocated.again)
-        whole = await asyncio.to_thread(scan.of, touched)
+    touched: frozenset[str] = frozenset()
 
     def write(db: Connection) -> None:
-        if whole and relocated.looked_at(db) != until:
+        if relocated.looked_at(db) > until:
             raise LookedFurther
         for account, requests in whole.items():
             relocated.rewrite(db, account, since, requests)
-        campaigns.surveyed(db, kept.id, campaigns.get(db, kept.id).surveyed_to, data)
+        _surveyed(db, kept, data)
 
-    if kept.surveyed_by != data:
-        await _write(store, write)
+    for left in reversed(range(TRIES)):
+        last, until = until, max(until, store.read(relocated.looked_at))
+        new = Scan(store, kept.id, last, until, locate)
+        more = (frozenset(await asyncio.to_thread(new.moved)) | store.read(relocated.again)) - touched
+        for account, requests in (await asyncio.to_thread(new.of, touched)).items():
+            whole.setdefault(account, []).extend(requests)
+        whole |= await asyncio.to_thread(Scan(store, kept.id, begin, until, locate).of, more) if more else {}
+        touched |= more
+        try:
+            await _write(store, write)
+            break
+        except LookedFurther:
+            if not left:
+                raise
     return whole
+
+
+def _surveyed(db: Connection, kept: Kept, data: str) -> None:
+    campaigns.surveyed(db, kept.id, campaigns.get(db, kept.id).surveyed_to, data)
 
 
 async def renew(store: Store, kept: Kept, moved: Moved, outside: tuple[str, ...]) -> None:

@@ -20,7 +20,10 @@ from gapura.cli.ending import Failed
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "account": ("gapura.cli.account:account", "Customers: list, state, import, warn, suspend, reinstate, limit."),
-    "appeal": ("gapura.cli.appeal:appeal", "Objections of accounts: list, show, file, take, decide, link, revoke-link."),
+    "appeal": (
+        "gapura.cli.appeal:appeal",
+        "Objections of accounts: list, show, file, take, decide, link, revoke-link.",
+    ),
     "atlas": ("gapura.cli.atlas:atlas", "Place data: show, look up, update, verify, correct."),
     "audit": ("gapura.cli.audit:audit", "Who changed what, whether anybody altered that, and proof of it."),
     "backup": ("gapura.cli.backup:backup", "Write the whole store into one file."),
