@@ -117,11 +117,11 @@ async def stored(memory: Memory, account: str, name: str) -> Kept:
     """Raises NotFound, and Unready."""
     found = await memory.find(account, name)
     if found is None:
-        raise missing(name)
+        raise _missing(name)
     return _KEPT.decode(found)
 
 
-def missing(name: str) -> NotFound:
+def _missing(name: str) -> NotFound:
     return NotFound(
         f"There is no response '{name}' here: it was never kept, is older than 30 days, or was deleted.",
         param="previous_response_id",
